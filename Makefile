@@ -1,0 +1,36 @@
+# The commands of the house. Everything is built with one profile, into one folder outside the clone, so that clones
+# share it and nothing is compiled twice.
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/muster/target
+# Where `make demo` keeps its data.
+export MUSTER_DEMO_DATA ?= $(CURDIR)/data/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test soak bench fmt lint clean-data
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: ## Import two real datasets and run segments over them
+	@scripts/demo
+
+build: ## Build the binary
+	cargo build --release --locked --package api
+
+test: ## Run every test; a skipped one counts as a failure
+	@scripts/test
+
+soak: ## Compare the engine with the oracle over a million random trees (hours)
+	@scripts/soak
+
+bench: ## Measure speed against other engines, and print a table (minutes)
+	@scripts/bench
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: ## Check formatting, lints, licences and sources
+	@scripts/lint
+
+clean-data: ## Remove what `make demo` imported
+	rm -rf -- "$(MUSTER_DEMO_DATA)"

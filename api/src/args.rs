@@ -1,0 +1,291 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Segments people by what they are and did: compiles trees of conditions, runs them, says who is in.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version, propagate_version = true, max_term_width = 120)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load events and users from files.
+    Import(Import),
+    /// Run a condition and print who meets it.
+    Query(Query),
+    /// Print the SQL of a condition.
+    Sql(Sql),
+    /// Say what a condition would read, its plan, its SQL, and each window as two instants.
+    Explain(Evaluated),
+    /// Report everything wrong with a condition, and everything suspicious.
+    Check(Evaluated),
+    /// Show what the workspace knows to exist, or declare more.
+    Catalog(Catalog),
+    /// Saved segments.
+    #[command(subcommand)]
+    Segment(Segment),
+    /// Lists of user ids.
+    #[command(subcommand)]
+    List(List),
+}
+
+/// Where the data is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Place {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The workspace.
+    #[arg(long, value_name = "W", default_value = "default")]
+    pub(crate) workspace: String,
+}
+
+/// How a command that has no format of its own prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// `--output` of the commands that print one thing.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Printed {
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The workspace's IANA time zone, when the import makes it. UTC if nothing says otherwise.
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) timezone: Option<String>,
+    /// A file of events: NDJSON, CSV or Parquet; the first two also with gzip or zstd.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Vec<PathBuf>,
+    /// A file of users.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) users: Vec<PathBuf>,
+    /// Take a field from a column of another name.
+    #[arg(long, value_name = "FIELD=COLUMN", value_parser = pair)]
+    pub(crate) map: Vec<(String, String)>,
+    /// Give every row a field of this value.
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = pair)]
+    pub(crate) set: Vec<(String, String)>,
+    /// A recipe file, for what flags can't do: filter, rename, derive. See docs/import.md.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recipe: Option<PathBuf>,
+    /// Unusable rows to put up with; one more stops the import with nothing written.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) max_rejects: u64,
+    /// Where unusable rows go; a file beside the data if left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// Memory to use, MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub(crate) memory: usize,
+    #[command(flatten)]
+    pub(crate) printed: Printed,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((field, value)) if !field.is_empty() => Ok((field.to_owned(), value.to_owned())),
+        _ => Err("FIELD=… is needed".to_owned()),
+    }
+}
+
+/// A condition evaluated at an instant.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Evaluated {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The condition's JSON; - for standard input.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) condition: PathBuf,
+    /// The instant of evaluation: RFC 3339, or a local time or date in the workspace's zone. Now if left out.
+    #[arg(long, value_name = "T")]
+    pub(crate) as_of: Option<String>,
+    /// How to print; `check` prints JSON always.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: Format,
+}
+
+/// Which engine, and how much of the machine it may use.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Engine {
+    /// The backend: `parquet` (the embedded engine) or `memory` (plain and slow, for checking).
+    #[arg(long, value_name = "NAME", default_value = "parquet")]
+    pub(crate) backend: String,
+    /// The SQL's shape: arms, subqueries, one-scan or one-scan-bounded.
+    #[arg(long, value_name = "NAME", default_value = "arms")]
+    pub(crate) strategy: String,
+    /// Memory that a query may use before it spills to disk, MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    pub(crate) memory: usize,
+    /// Threads; all processors if left out.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The condition's JSON; - for standard input.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) condition: PathBuf,
+    /// The instant of evaluation: RFC 3339, or a local time or date in the workspace's zone. Now if left out.
+    #[arg(long, value_name = "T")]
+    pub(crate) as_of: Option<String>,
+    #[command(flatten)]
+    pub(crate) engine: Engine,
+    /// How to print. For people if left out.
+    #[arg(long, value_enum)]
+    pub(crate) output: Option<QueryOutput>,
+}
+
+/// What `muster query` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueryOutput {
+    /// Sorted ids, one a line, nothing else.
+    Ids,
+    /// How many.
+    Count,
+    /// One object with the count, how it was found, and the ids.
+    Json,
+    /// One object a line: `{"user_id": …}`.
+    Ndjson,
+    /// A header `user_id`, then an id a line.
+    Csv,
+    /// A Parquet file with the column `user_id`.
+    Parquet,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sql {
+    #[command(flatten)]
+    pub(crate) evaluated: Evaluated,
+    /// The dialect: datafusion or trino.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dialect: String,
+    /// The SQL's shape: arms, subqueries, one-scan or one-scan-bounded.
+    #[arg(long, value_name = "NAME", default_value = "arms")]
+    pub(crate) strategy: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Catalog {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// A declaration to add; - for standard input. Makes the workspace if need be.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) set: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) printed: Printed,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Segment {
+    /// Save a condition under a key.
+    Save {
+        /// The segment's key.
+        key: String,
+        #[command(flatten)]
+        place: Place,
+        /// The condition's JSON; - for standard input.
+        #[arg(long, value_name = "FILE|-")]
+        condition: PathBuf,
+        #[command(flatten)]
+        printed: Printed,
+    },
+    /// All saved segments.
+    List {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        printed: Printed,
+    },
+    /// One segment's condition.
+    Show {
+        /// The segment's key.
+        key: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        printed: Printed,
+    },
+    /// Delete a segment that no other refers to.
+    Delete {
+        /// The segment's key.
+        key: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        printed: Printed,
+    },
+    /// Evaluate saved segments and print a table: sizes, times, what was read and what was not.
+    Run {
+        /// The segments' keys; all of them if left out.
+        keys: Vec<String>,
+        #[command(flatten)]
+        place: Place,
+        /// The instant of evaluation, as for `query`.
+        #[arg(long, value_name = "T")]
+        as_of: Option<String>,
+        #[command(flatten)]
+        engine: Engine,
+        #[command(flatten)]
+        printed: Printed,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum List {
+    /// Make or replace a list from a file: text, or CSV whose first column is the id.
+    Import {
+        /// The list's key.
+        key: String,
+        /// The file; - for standard input.
+        #[arg(value_name = "FILE|-")]
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        printed: Printed,
+    },
+    /// All lists.
+    List {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        printed: Printed,
+    },
+    /// One list.
+    Show {
+        /// The list's key.
+        key: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        printed: Printed,
+    },
+    /// Delete a list that no segment refers to.
+    Delete {
+        /// The list's key.
+        key: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        printed: Printed,
+    },
+}

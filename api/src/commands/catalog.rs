@@ -1,0 +1,66 @@
+//! `muster catalog`: what the workspace knows to exist; `--set` declares more.
+
+use segment_core::catalog::{Catalog as Known, Scope};
+use segment_core::declare;
+use segment_core::json::Json;
+use store::Store;
+
+use crate::args::{Catalog, Format};
+use crate::context;
+use crate::failure::Failure;
+use crate::output::{self, Table};
+
+/// The zone of a workspace that nobody stated one for.
+pub(crate) const TIMEZONE_DEFAULT: &str = "UTC";
+
+pub(super) async fn run(args: Catalog) -> Result<(), Failure> {
+    let known = match &args.set {
+        None => context::workspace(&args.place).await?.pin().await?.catalog.as_ref().clone(),
+        Some(file) => {
+            let text = context::read_text(file)?;
+            let json = Json::parse(&text).map_err(|e| Failure::Refused(format!("{} is not JSON: {e}", file.display())))?;
+            let refused = |e: segment_core::catalog::CatalogError| Failure::Refused(format!("{}: {e}", file.display()));
+            let zone = declare::declared_timezone(&json).map_err(refused)?;
+            // Nothing is made for a declaration that is refused.
+            declare::declare(&Known::new(zone.clone().unwrap_or_else(|| TIMEZONE_DEFAULT.to_owned())), &json).map_err(refused)?;
+            let store = Store::open(&args.place.data).await?;
+            let workspace = match store.workspace(&args.place.workspace).await? {
+                Some(workspace) => workspace,
+                None => store.create_workspace(&args.place.workspace, zone.as_deref().unwrap_or(TIMEZONE_DEFAULT)).await?,
+            };
+            let pinned = workspace.pin().await?;
+            let catalog = declare::declare(&pinned.catalog, &json).map_err(refused)?;
+            if catalog != *pinned.catalog {
+                workspace.set_catalog(pinned.version, &catalog).await?;
+            }
+            catalog
+        }
+    };
+    let shown = declare::shown(&known);
+    match args.printed.output {
+        Format::Json => output::text(&shown.to_text()),
+        Format::Text => output::text(&table(&known)),
+    }
+}
+
+fn table(catalog: &Known) -> String {
+    let mut table = Table::new(&["kind", "name", "type", "known from"]);
+    for (kind, scope) in [("attribute", Scope::Attribute), ("property", Scope::Property)] {
+        for (name, field) in catalog.fields(scope) {
+            table.row(vec![kind.to_owned(), name.clone(), field.ty.name().to_owned(), origin(field.origin, field.seen)]);
+        }
+    }
+    for (name, event) in &catalog.events {
+        let properties: Vec<&str> = event.properties.iter().map(String::as_str).collect();
+        table.row(vec!["event".to_owned(), name.clone(), properties.join(", "), origin(event.origin, event.seen)]);
+    }
+    format!("time zone {}\n\n{}", catalog.timezone, table.render())
+}
+
+fn origin(origin: segment_core::catalog::Origin, seen: bool) -> String {
+    match (origin, seen) {
+        (segment_core::catalog::Origin::Learned, _) => "the data".to_owned(),
+        (segment_core::catalog::Origin::Declared, true) => "a declaration".to_owned(),
+        (segment_core::catalog::Origin::Declared, false) => "a declaration, never seen".to_owned(),
+    }
+}

@@ -1,0 +1,49 @@
+//! The commands, a file each.
+
+mod catalog;
+mod check;
+mod explain;
+mod import;
+mod list;
+mod query;
+mod segment;
+mod sql;
+
+use crate::args::{Cli, Command, Format, List, Segment};
+use crate::failure::Failure;
+
+/// Runs the command.
+pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Import(args) => import::run(args).await,
+        Command::Query(args) => query::run(args).await,
+        Command::Sql(args) => sql::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
+        Command::Check(args) => check::run(args).await,
+        Command::Catalog(args) => catalog::run(args).await,
+        Command::Segment(command) => segment::run(command).await,
+        Command::List(command) => list::run(command).await,
+    }
+}
+
+/// How the command wants its failure printed.
+pub(crate) fn format(command: &Command) -> Format {
+    match command {
+        Command::Import(a) => a.printed.output,
+        Command::Query(a) if a.output == Some(crate::args::QueryOutput::Json) => Format::Json,
+        Command::Query(_) => Format::Text,
+        Command::Sql(a) => a.evaluated.output,
+        Command::Explain(a) | Command::Check(a) => a.output,
+        Command::Catalog(a) => a.printed.output,
+        Command::Segment(
+            Segment::Save { printed, .. }
+            | Segment::List { printed, .. }
+            | Segment::Show { printed, .. }
+            | Segment::Delete { printed, .. }
+            | Segment::Run { printed, .. },
+        ) => printed.output,
+        Command::List(
+            List::Import { printed, .. } | List::List { printed, .. } | List::Show { printed, .. } | List::Delete { printed, .. },
+        ) => printed.output,
+    }
+}

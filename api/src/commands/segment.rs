@@ -1,0 +1,116 @@
+//! `muster segment`: saved conditions.
+
+use segment_core::compile;
+use segment_core::diagnostics::{Code, Diagnostic};
+use segment_core::json::Json;
+use segment_core::resolve;
+use segment_core::time::format_instant;
+use serde_json::json;
+
+use crate::args::{Format, Place, Segment};
+use crate::context;
+use crate::failure::Failure;
+use crate::output::{self, Table};
+
+pub(super) async fn run(command: Segment) -> Result<(), Failure> {
+    match command {
+        Segment::Save { key, place, condition, printed } => save(&key, &place, &context::read_text(&condition)?, printed.output).await,
+        Segment::List { place, printed } => list(&place, printed.output).await,
+        Segment::Show { key, place, printed } => show(&key, &place, printed.output).await,
+        Segment::Delete { key, place, printed } => delete(&key, &place, printed.output).await,
+        Segment::Run { keys, place, as_of, engine, printed } => super::query::run_saved(keys, &place, as_of.as_deref(), &engine, printed.output).await,
+    }
+}
+
+async fn save(key: &str, place: &Place, text: &str, format: Format) -> Result<(), Failure> {
+    let workspace = context::workspace(place).await?;
+    let pinned = workspace.pin().await?;
+    let mut library = context::library(&pinned);
+    let before = library.segments.remove(key);
+    let checked_with = |library: &resolve::Library| compile::check(text, &pinned.catalog, library, context::now_us());
+    // A reference to itself is a circle of one, not an unknown segment.
+    library.segments.insert(key.to_owned(), text.to_owned());
+    if let Some(cycle) = resolve::find_cycle(key, &library) {
+        let message = format!("segments would refer to each other in a circle: {}", cycle.join(" → "));
+        return Err(Failure::Condition { diagnostics: vec![Diagnostic::new(Code::SegmentCycle, "", message)], warnings: Vec::new() });
+    }
+    if let Some(before) = before {
+        library.segments.insert(key.to_owned(), before);
+    } else {
+        library.segments.remove(key);
+    }
+    let checked = checked_with(&library);
+    if !checked.diagnostics.is_empty() {
+        return Err(Failure::Condition { diagnostics: checked.diagnostics, warnings: checked.warnings });
+    }
+    let saved = workspace.save_segment(key, text).await?;
+    match format {
+        Format::Json => output::json(&json!({ "key": saved.key, "version": saved.version, "warnings": checked.warnings })),
+        Format::Text => {
+            let mut out = format!("saved {} (version {})\n", saved.key, saved.version);
+            for warning in &checked.warnings {
+                out.push_str(&format!("  note: {}: {}\n", warning.pointer, warning.message));
+            }
+            output::text(&out)
+        }
+    }
+}
+
+async fn list(place: &Place, format: Format) -> Result<(), Failure> {
+    let segments = context::workspace(place).await?.segments().await?;
+    match format {
+        Format::Json => output::json(&serde_json::Value::Array(
+            segments
+                .iter()
+                .map(|s| {
+                    json!({ "key": s.key, "version": s.version, "created_at": format_instant(s.created_at), "updated_at": format_instant(s.updated_at) })
+                })
+                .collect(),
+        )),
+        Format::Text => {
+            let mut table = Table::new(&["segment", ">version", "updated"]);
+            for s in &segments {
+                table.row(vec![s.key.clone(), s.version.to_string(), format_instant(s.updated_at)]);
+            }
+            output::text(&table.render())
+        }
+    }
+}
+
+async fn show(key: &str, place: &Place, format: Format) -> Result<(), Failure> {
+    let segment = context::workspace(place).await?.segment(key).await?.ok_or_else(|| unknown(key))?;
+    match format {
+        Format::Text => output::text(&segment.condition),
+        Format::Json => {
+            let condition = Json::parse(&segment.condition).map_err(|e| Failure::Broken(format!("segment \"{key}\" is damaged: {e}")))?;
+            let members = vec![
+                ("key".to_owned(), Json::String(segment.key)),
+                ("version".to_owned(), Json::Number(segment.version.to_string())),
+                ("created_at".to_owned(), Json::String(format_instant(segment.created_at))),
+                ("updated_at".to_owned(), Json::String(format_instant(segment.updated_at))),
+                ("condition".to_owned(), condition),
+            ];
+            output::text(&Json::Object(members).to_text())
+        }
+    }
+}
+
+async fn delete(key: &str, place: &Place, format: Format) -> Result<(), Failure> {
+    let workspace = context::workspace(place).await?;
+    let pinned = workspace.pin().await?;
+    let dependents = context::dependents(&pinned.segments, |c| c.segments().contains(&key));
+    if !dependents.is_empty() {
+        return Err(Failure::Refused(format!("segment \"{key}\" is used by {}", dependents.join(", "))));
+    }
+    if !workspace.delete_segment(key).await? {
+        return Err(unknown(key));
+    }
+    match format {
+        Format::Json => output::json(&json!({ "deleted": key })),
+        Format::Text => output::text(&format!("deleted {key}")),
+    }
+}
+
+fn unknown(key: &str) -> Failure {
+    Failure::NotFound(format!("there is no segment \"{key}\""))
+}

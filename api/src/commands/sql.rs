@@ -1,0 +1,32 @@
+//! `muster sql`: a condition's SQL in a dialect.
+
+use segment_core::{compile, dialect};
+use serde_json::json;
+
+use crate::args::{Format, Sql};
+use crate::context;
+use crate::engines;
+use crate::failure::Failure;
+use crate::output;
+
+pub(super) async fn run(args: Sql) -> Result<(), Failure> {
+    let Some(dialect) = dialect::named(&args.dialect) else {
+        return Err(Failure::Usage(format!("there is no dialect \"{}\": {}", args.dialect, dialect::NAMES.join(", "))));
+    };
+    let strategy = engines::strategy(&args.strategy)?;
+    let asked = context::asked(&args.evaluated).await?;
+    let warnings = asked.checked.warnings.clone();
+    let plan = context::plan_of(asked.checked)?;
+    let tables = engines::tables(&asked.pinned, dialect.as_ref());
+    let lowered = compile::lowered(&plan, dialect.as_ref(), &tables, strategy)
+        .map_err(|diagnostics| Failure::Condition { diagnostics, warnings: warnings.clone() })?;
+    match args.evaluated.output {
+        Format::Text => output::text(&format!("{:#}", lowered.query)),
+        Format::Json => output::json(&json!({
+            "dialect": dialect.name(),
+            "as_of": segment_core::time::format_instant(plan.as_of),
+            "sql": lowered.query.to_string(),
+            "warnings": warnings,
+        })),
+    }
+}

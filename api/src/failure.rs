@@ -1,0 +1,131 @@
+//! Why a command failed, and the exit code that says so. One place maps every error to a code.
+//!
+//! Codes: 1 the input is refused (a condition with diagnostics, a segment with dependents), 2 the command line is wrong,
+//! 3 something named is not there, 4 an import was stopped, 5 storage or a backend failed, 130 cancelled.
+
+use std::fmt;
+
+use query_backends::{BackendError, BackendErrorKind};
+use segment_core::diagnostics::Diagnostic;
+use store::StoreError;
+
+/// A failed command.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The condition has diagnostics.
+    Condition { diagnostics: Vec<Diagnostic>, warnings: Vec<Diagnostic> },
+    /// The same, where the command has printed it already.
+    Reported,
+    /// Refused for another reason.
+    Refused(String),
+    /// The command line asks for something that cannot be.
+    Usage(String),
+    /// Something named is not there.
+    NotFound(String),
+    /// An import was stopped.
+    Import(String),
+    /// Storage or a backend failed.
+    Broken(String),
+    /// Stopped by the user.
+    Cancelled,
+    /// The reader of our output went away; nothing to say.
+    OutputClosed,
+}
+
+impl Failure {
+    /// The process's exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Condition { .. } | Failure::Reported | Failure::Refused(_) => 1,
+            Failure::Usage(_) => 2,
+            Failure::NotFound(_) => 3,
+            Failure::Import(_) => 4,
+            Failure::Broken(_) => 5,
+            Failure::Cancelled => 130,
+            Failure::OutputClosed => 0,
+        }
+    }
+
+    /// A word for machines.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Failure::Condition { .. } | Failure::Reported => "invalid_condition",
+            Failure::Refused(_) => "refused",
+            Failure::Usage(_) => "usage",
+            Failure::NotFound(_) => "not_found",
+            Failure::Import(_) => "import_stopped",
+            Failure::Broken(_) => "failed",
+            Failure::Cancelled => "cancelled",
+            Failure::OutputClosed => "output_closed",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Condition { diagnostics, .. } => {
+                let n = diagnostics.len();
+                write!(f, "the condition has {n} fault{}", if n == 1 { "" } else { "s" })?;
+                for d in diagnostics {
+                    let at = if d.pointer.is_empty() { "the root" } else { &d.pointer };
+                    write!(f, "\n  {at}: {}", d.message)?;
+                    if let Some(hint) = &d.hint {
+                        write!(f, " ({hint})")?;
+                    }
+                }
+                Ok(())
+            }
+            Failure::Refused(m) | Failure::Usage(m) | Failure::NotFound(m) | Failure::Import(m) | Failure::Broken(m) => f.write_str(m),
+            Failure::Cancelled => f.write_str("cancelled"),
+            Failure::OutputClosed | Failure::Reported => Ok(()),
+        }
+    }
+}
+
+/// The error and everything that caused it, each said once.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NotFound(_) => Failure::NotFound(chain(&error)),
+            StoreError::Invalid(_) => Failure::Refused(chain(&error)),
+            _ => Failure::Broken(chain(&error)),
+        }
+    }
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
+        match error.kind {
+            BackendErrorKind::Cancelled => Failure::Cancelled,
+            BackendErrorKind::Unsupported => Failure::Refused(chain(&error)),
+            BackendErrorKind::Unavailable
+            | BackendErrorKind::Timeout
+            | BackendErrorKind::Overloaded
+            | BackendErrorKind::Rejected
+            | BackendErrorKind::SchemaDrift
+            | BackendErrorKind::PermissionDenied
+            | BackendErrorKind::Internal => Failure::Broken(chain(&error)),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe { Failure::OutputClosed } else { Failure::Broken(error.to_string()) }
+    }
+}

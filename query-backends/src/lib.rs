@@ -1,0 +1,21 @@
+//! Running a resolved plan: the [`Backend`] trait, its adapters, and the suite that each of them passes.
+//!
+//! In: a [`Query`], a plan with the pinned state it is evaluated against. Out: a stream of batches of user ids, with progress
+//! that can be watched and work that can be stopped. `memory` is the oracle: plain rows, no SQL. `parquet` is
+//! DataFusion over the lake. Deliberately absent: choosing a backend, and what is done with the users.
+
+pub mod backend;
+pub mod conformance;
+pub mod error;
+pub mod memory;
+#[cfg(feature = "parquet")]
+pub mod parquet;
+pub mod progress;
+mod state;
+
+pub use backend::{Backend, Capabilities, Explanation, Query, Reading, Run, RunMetrics, RunOptions, ScanPlan, Stage, Users};
+pub use error::{BackendError, ErrorKind, Result};
+pub use memory::MemoryBackend;
+#[cfg(feature = "parquet")]
+pub use parquet::{ParquetBackend, ParquetConfig};
+pub use progress::{Progress, ProgressNow};

@@ -1,0 +1,466 @@
+//! Exact decimal numbers: the literals that sums and averages are compared with, and the values that are summed.
+//!
+//! In: the text of a JSON number, an integer, or a double (read as the shortest decimal that is that double). Out: exact
+//! comparison, and whole micro-units (10^-6) for engines that add integers.
+//!
+//! Invariants: two decimals are equal, and hash alike, where their numeric values are equal. Text has at most `DIGITS_MAX`
+//! significant digits, its first one within `EXPONENT_MAX` places of the point, so no arithmetic is without bound.
+//! Deliberately absent: division, which would have to round.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use num_bigint::{BigInt, Sign};
+
+use crate::json;
+
+/// Places between the point and the first significant digit of a decimal's text, either way.
+pub const EXPONENT_MAX: i64 = 400;
+/// Significant digits of a decimal's text.
+pub const DIGITS_MAX: usize = 1_000;
+/// Decimal places that a value counts with in a sum or an average.
+pub const SUM_PLACES: i32 = 6;
+/// Values beyond this, either way, are missing in sums and averages.
+pub const SUM_VALUE_MAX: f64 = 1e30;
+
+/// An exact decimal number, `mantissa × 10^exponent`, the mantissa without trailing zeros.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Decimal {
+    mantissa: BigInt,
+    exponent: i32,
+}
+
+/// Why a text is not a decimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecimalError {
+    /// Not the text of a JSON number.
+    #[error("not a number")]
+    NotANumber,
+    /// Too large or too near zero.
+    #[error("the number's exponent is beyond {EXPONENT_MAX}")]
+    Exponent,
+    /// More significant digits than `DIGITS_MAX`.
+    #[error("the number has more than {DIGITS_MAX} digits")]
+    Digits,
+}
+
+impl Decimal {
+    /// Reads the text of a JSON number.
+    ///
+    /// # Errors
+    ///
+    /// The text is not wholly a JSON number, or it is beyond the bounds.
+    pub fn parse(text: &str) -> Result<Decimal, DecimalError> {
+        if !json::is_number(text) {
+            return Err(DecimalError::NotANumber);
+        }
+        let (number, exponent) = match text.find(['e', 'E']) {
+            // An exponent that no i64 holds is out of bounds all the same, unless the number is zero.
+            Some(at) => (&text[..at], i64::from_str(&text[at + 1..]).unwrap_or(i64::MAX / 2)),
+            None => (text, 0),
+        };
+        let (negative, number) = match number.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, number),
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let digits = format!("{whole}{fraction}");
+        let significant = digits.trim_end_matches('0');
+        let dropped = digits.len() - significant.len();
+        let significant = significant.trim_start_matches('0');
+        if significant.is_empty() {
+            return Ok(Decimal::from(0));
+        }
+        let exponent = exponent.saturating_add(dropped as i64 - fraction.len() as i64);
+        if exponent.saturating_add(significant.len() as i64 - 1).abs() > EXPONENT_MAX {
+            return Err(DecimalError::Exponent);
+        }
+        if significant.len() > DIGITS_MAX {
+            return Err(DecimalError::Digits);
+        }
+        let magnitude = BigInt::from_str(significant).map_err(|_| DecimalError::NotANumber)?;
+        let mantissa = if negative { -magnitude } else { magnitude };
+        Ok(Decimal { mantissa, exponent: i32::try_from(exponent).map_err(|_| DecimalError::Exponent)? })
+    }
+
+    /// The shortest decimal that is that double; `None` for NaN and the infinities.
+    pub fn from_f64_shortest(x: f64) -> Option<Decimal> {
+        if !x.is_finite() {
+            return None;
+        }
+        Decimal::parse(ryu::Buffer::new().format_finite(x)).ok()
+    }
+
+    /// So many millionths.
+    pub fn from_micros(micros: &BigInt) -> Decimal {
+        Decimal::normal(micros.clone(), -SUM_PLACES)
+    }
+
+    fn normal(mut mantissa: BigInt, mut exponent: i32) -> Decimal {
+        if mantissa.sign() == Sign::NoSign {
+            return Decimal { mantissa, exponent: 0 };
+        }
+        let ten = BigInt::from(10u8);
+        loop {
+            let shorter = &mantissa / &ten;
+            if &shorter * &ten != mantissa {
+                return Decimal { mantissa, exponent };
+            }
+            mantissa = shorter;
+            exponent += 1;
+        }
+    }
+
+    /// Whether it has no fraction.
+    pub fn is_integer(&self) -> bool {
+        self.exponent >= 0
+    }
+
+    /// The least integer not below this percentage of 2^64; 0 for what is negative.
+    pub fn share_of_2_64(&self) -> u128 {
+        let share = Decimal::normal(&self.mantissa << 64, self.exponent - 2).ceil();
+        u128::try_from(share).unwrap_or_default()
+    }
+
+    /// The integer that it is, if 64 bits hold it.
+    pub fn to_i64_exact(&self) -> Option<i64> {
+        // Nothing with an exponent over 18 fits, so no large power is ever made here.
+        if self.exponent < 0 || self.exponent > 18 {
+            return None;
+        }
+        i64::try_from(self.scaled_floor(0)).ok()
+    }
+
+    /// The nearest double, halves to even; infinite beyond the largest one.
+    pub fn to_f64(&self) -> f64 {
+        format!("{}e{}", self.mantissa, self.exponent).parse().unwrap_or(f64::NAN)
+    }
+
+    /// The greatest integer not above it.
+    pub fn floor(&self) -> BigInt {
+        self.scaled_floor(0)
+    }
+
+    /// The least integer not below it.
+    pub fn ceil(&self) -> BigInt {
+        self.scaled_ceil(0)
+    }
+
+    /// Whole micro-units, rounded to the nearest, halves away from zero.
+    pub fn round6(&self) -> BigInt {
+        let places = self.exponent + SUM_PLACES;
+        if places >= 0 {
+            return &self.mantissa * pow10(places);
+        }
+        let unit = pow10(-places);
+        let half = &unit / 2;
+        match self.mantissa.sign() {
+            // The quotient is cut toward zero, so going half a unit further rounds halves away from it.
+            Sign::Minus => (&self.mantissa - half) / unit,
+            Sign::NoSign | Sign::Plus => (&self.mantissa + half) / unit,
+        }
+    }
+
+    /// The greatest number of whole micro-units not above it: for an integer `s`, `s/10^6 <= self` is `s <= micros_floor`,
+    /// and `s/10^6 > self` is `s > micros_floor`.
+    pub fn micros_floor(&self) -> BigInt {
+        self.scaled_floor(SUM_PLACES)
+    }
+
+    /// The least number of whole micro-units not below it: for an integer `s`, `s/10^6 >= self` is `s >= micros_ceil`,
+    /// and `s/10^6 < self` is `s < micros_ceil`.
+    pub fn micros_ceil(&self) -> BigInt {
+        self.scaled_ceil(SUM_PLACES)
+    }
+
+    /// Whole micro-units, if it is some number of them: what no sum can equal has none.
+    pub fn micros_exact(&self) -> Option<BigInt> {
+        (self.exponent >= -SUM_PLACES).then(|| self.micros_floor())
+    }
+
+    fn scaled_floor(&self, places: i32) -> BigInt {
+        let shift = self.exponent + places;
+        if shift >= 0 {
+            return &self.mantissa * pow10(shift);
+        }
+        let unit = pow10(-shift);
+        let cut = &self.mantissa / &unit;
+        if self.mantissa.sign() == Sign::Minus && &cut * &unit != self.mantissa { cut - 1 } else { cut }
+    }
+
+    fn scaled_ceil(&self, places: i32) -> BigInt {
+        -Decimal { mantissa: -&self.mantissa, exponent: self.exponent }.scaled_floor(places)
+    }
+}
+
+impl From<i64> for Decimal {
+    fn from(value: i64) -> Self {
+        Decimal::normal(BigInt::from(value), 0)
+    }
+}
+
+impl Ord for Decimal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare_scaled(&self.mantissa, self.exponent, &other.mantissa, other.exponent)
+    }
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Plain notation, without trailing zeros; far from the point the mantissa with an exponent (`15e299`). Always a JSON number.
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const PLACES_MAX: i32 = 40;
+        if self.exponent.abs() > PLACES_MAX {
+            return write!(f, "{}e{}", self.mantissa, self.exponent);
+        }
+        if self.exponent >= 0 {
+            return write!(f, "{}", &self.mantissa * pow10(self.exponent));
+        }
+        let places = self.exponent.unsigned_abs() as usize;
+        let digits = format!("{:0>width$}", self.mantissa.magnitude().to_string(), width = places + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - places);
+        let sign = if self.mantissa.sign() == Sign::Minus { "-" } else { "" };
+        write!(f, "{sign}{whole}.{fraction}")
+    }
+}
+
+/// How an average compares with a literal: `sum / 10^6` against `literal × count`, exactly.
+pub fn compare_avg(sum_micros: &BigInt, count: u64, literal: &Decimal) -> Ordering {
+    compare_scaled(sum_micros, -SUM_PLACES, &(&literal.mantissa * count), literal.exponent)
+}
+
+/// The micro-units that a double counts as in a sum or an average: the shortest decimal that is that double, rounded to 6
+/// decimals, halves away from zero. `None` beyond ±10^30, for NaN and the infinities.
+pub fn micros_of_f64(x: f64) -> Option<i128> {
+    // The shortest decimal of the double 1e30 is 10^30 itself, so doubles compare with it as their decimals do.
+    if x.is_nan() || x.abs() > SUM_VALUE_MAX {
+        return None;
+    }
+    // With 15 digits at most, the decimal r/10^6 is the only one so short that rounds to x: it is the shortest.
+    let r = (x * 1e6).round();
+    if r.abs() < 1e15 && r / 1e6 == x {
+        return Some(r as i128);
+    }
+    micros_of_shortest(x)
+}
+
+/// The micro-units that an integer counts as.
+pub fn micros_of_i64(x: i64) -> i128 {
+    i128::from(x) * 1_000_000
+}
+
+/// The rule itself, for a double within the bounds: all its numbers stay below 10^37.
+fn micros_of_shortest(x: f64) -> Option<i128> {
+    let mut buffer = ryu::Buffer::new();
+    let text = buffer.format_finite(x);
+    let (number, exponent) = match text.split_once('e') {
+        Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let mut mantissa = 0i128;
+    for digit in whole.bytes().chain(fraction.bytes()).filter(u8::is_ascii_digit) {
+        mantissa = mantissa.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+    }
+    let shift = exponent - i32::try_from(fraction.len()).ok()? + SUM_PLACES;
+    let magnitude = if shift >= 0 {
+        mantissa.checked_mul(10i128.checked_pow(shift.unsigned_abs())?)?
+    } else {
+        match 10i128.checked_pow(shift.unsigned_abs()) {
+            Some(unit) => (mantissa + unit / 2) / unit,
+            None => 0,
+        }
+    };
+    Some(if x < 0.0 { -magnitude } else { magnitude })
+}
+
+fn pow10(exponent: i32) -> BigInt {
+    BigInt::from(10u8).pow(exponent.unsigned_abs())
+}
+
+fn compare_scaled(a: &BigInt, a_exponent: i32, b: &BigInt, b_exponent: i32) -> Ordering {
+    match a.sign().cmp(&b.sign()) {
+        Ordering::Equal => {}
+        different @ (Ordering::Less | Ordering::Greater) => return different,
+    }
+    match a_exponent.cmp(&b_exponent) {
+        Ordering::Equal => a.cmp(b),
+        Ordering::Greater => (a * pow10(a_exponent - b_exponent)).cmp(b),
+        Ordering::Less => a.cmp(&(b * pow10(b_exponent - a_exponent))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn dec(text: &str) -> Decimal {
+        Decimal::parse(text).unwrap()
+    }
+
+    #[test]
+    fn equal_however_written() {
+        for (a, b) in [("1.50e3", "1500"), ("0.0", "-0e99999999999999999999"), ("100e-2", "1"), ("-0.10", "-1E-1"), ("1e400", "10e399")] {
+            assert_eq!(dec(a), dec(b));
+            assert_eq!(dec(a).cmp(&dec(b)), Ordering::Equal);
+        }
+        assert_eq!(Decimal::from(-1200), dec("-1.2e3"));
+        assert_eq!(Decimal::from_f64_shortest(0.1), Some(dec("0.1")));
+        assert_eq!(Decimal::from_f64_shortest(5e-324), Some(dec("5e-324")));
+        assert_eq!(Decimal::from_f64_shortest(f64::NAN), None);
+        assert_eq!(Decimal::from_micros(&BigInt::from(-2_500_000)), dec("-2.5"));
+    }
+
+    #[test]
+    fn bounds() {
+        assert_eq!(Decimal::parse("1e401"), Err(DecimalError::Exponent));
+        assert_eq!(Decimal::parse("1e-401"), Err(DecimalError::Exponent));
+        assert_eq!(Decimal::parse("1e99999999999999999999"), Err(DecimalError::Exponent));
+        assert_eq!(Decimal::parse("1e-99999999999999999999"), Err(DecimalError::Exponent));
+        assert_eq!(Decimal::parse(&format!("0.{}", "1".repeat(1_001))), Err(DecimalError::Digits));
+        assert_eq!(dec(&format!("5.{}", "0".repeat(5_000))), dec("5"));
+        for text in ["", "1 ", "+1", "0x1", "NaN", "1_0", "01", ".5"] {
+            assert_eq!(Decimal::parse(text), Err(DecimalError::NotANumber), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn order() {
+        let sorted = ["-1e400", "-2.5", "-2.49", "-1e-400", "0", "1e-400", "0.1", "0.10000000000000000001", "9", "10", "1e400"];
+        for (i, a) in sorted.iter().enumerate() {
+            for (j, b) in sorted.iter().enumerate() {
+                assert_eq!(dec(a).cmp(&dec(b)), i.cmp(&j), "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn display_is_canonical() {
+        for (text, shown) in
+            [("1.50e3", "1500"), ("-0.0500", "-0.05"), ("-0", "0"), ("12.34", "12.34"), ("1.5e300", "15e299"), ("-1e-300", "-1e-300")]
+        {
+            assert_eq!(dec(text).to_string(), shown);
+            assert_eq!(dec(shown), dec(text));
+        }
+    }
+
+    #[test]
+    fn integers_and_rounding() {
+        assert_eq!((dec("-2.5").floor(), dec("-2.5").ceil()), (BigInt::from(-3), BigInt::from(-2)));
+        assert_eq!((dec("2.5").floor(), dec("2.5").ceil()), (BigInt::from(2), BigInt::from(3)));
+        assert_eq!((dec("-2").floor(), dec("-2e1").ceil()), (BigInt::from(-2), BigInt::from(-20)));
+        assert_eq!(dec("9223372036854775807.0").to_i64_exact(), Some(i64::MAX));
+        assert_eq!(dec("-9223372036854775808").to_i64_exact(), Some(i64::MIN));
+        assert_eq!(dec("9223372036854775808").to_i64_exact(), None);
+        assert_eq!(dec("1e400").to_i64_exact(), None);
+        assert_eq!(dec("1.5").to_i64_exact(), None);
+        assert!(dec("1e2").is_integer() && dec("5.0").is_integer() && !dec("0.5").is_integer());
+        for (text, micros) in [
+            ("0.0000005", 1),
+            ("-0.0000005", -1),
+            ("0.00000049999", 0),
+            ("1.2345675", 1_234_568),
+            ("-1.2345674", -1_234_567),
+            ("3", 3_000_000),
+        ] {
+            assert_eq!(dec(text).round6(), BigInt::from(micros), "{text}");
+        }
+        assert_eq!(dec("0.0000001").micros_floor(), BigInt::from(0));
+        assert_eq!(dec("0.0000001").micros_ceil(), BigInt::from(1));
+        assert_eq!(dec("-0.0000001").micros_floor(), BigInt::from(-1));
+        assert_eq!(dec("0.0000001").micros_exact(), None);
+        assert_eq!(dec("2.5").micros_exact(), Some(BigInt::from(2_500_000)));
+    }
+
+    #[test]
+    fn doubles() {
+        assert_eq!(dec("0.1").to_f64(), 0.1);
+        assert_eq!(dec("9007199254740993").to_f64(), 9007199254740992.0);
+        assert_eq!(dec("1e400").to_f64(), f64::INFINITY);
+        assert_eq!(dec("1e-400").to_f64(), 0.0);
+    }
+
+    #[test]
+    fn summed_values() {
+        assert_eq!(micros_of_f64(0.1), Some(100_000));
+        assert_eq!(micros_of_f64(-19.99), Some(-19_990_000));
+        assert_eq!(micros_of_f64(-0.0), Some(0));
+        assert_eq!(micros_of_f64(0.0000005), Some(1));
+        assert_eq!(micros_of_f64(-0.0000005), Some(-1));
+        assert_eq!(micros_of_f64(0.00000049), Some(0));
+        assert_eq!(micros_of_f64(5e-324), Some(0));
+        // The double is a little below the decimal it was written as; the rule goes by the decimal.
+        assert_eq!(micros_of_f64(1.0000005), Some(1_000_001));
+        assert_eq!(micros_of_f64(1e30), Some(10i128.pow(36)));
+        assert_eq!(micros_of_f64(-1e30), Some(-(10i128.pow(36))));
+        assert_eq!(micros_of_f64(1e30_f64.next_up()), None);
+        assert_eq!(micros_of_f64(f64::INFINITY), None);
+        assert_eq!(micros_of_f64(f64::NAN), None);
+        assert_eq!(micros_of_i64(i64::MIN), i128::from(i64::MIN) * 1_000_000);
+    }
+
+    #[test]
+    fn averages() {
+        let third = BigInt::from(10_000_000);
+        assert_eq!(compare_avg(&third, 3, &dec("3.333333")), Ordering::Greater);
+        assert_eq!(compare_avg(&third, 3, &dec("3.3333333333333333333334")), Ordering::Less);
+        assert_eq!(compare_avg(&third, 4, &dec("2.5")), Ordering::Equal);
+        assert_eq!(compare_avg(&BigInt::from(-1), 1, &dec("0")), Ordering::Less);
+        assert_eq!(compare_avg(&third, u64::MAX, &dec("1e-400")), Ordering::Greater);
+    }
+
+    fn doubles_of_all_sizes() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            any::<f64>(),
+            (any::<i64>(), 0..12i32).prop_map(|(m, e)| m as f64 / 10f64.powi(e)),
+            (-1_000_000_000i64..1_000_000_000, 0..9i32).prop_map(|(m, e)| m as f64 / 10f64.powi(e)),
+            (-9_999_999i64..9_999_999).prop_map(|m| (m as f64 + 0.5) / 1e6),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn micros_follow_the_rule(x in doubles_of_all_sizes()) {
+            let rule = Decimal::from_f64_shortest(x)
+                .filter(|d| *d <= dec("1e30") && *d >= dec("-1e30"))
+                .map(|d| d.round6());
+            prop_assert_eq!(micros_of_f64(x).map(BigInt::from), rule);
+        }
+
+        #[test]
+        fn fast_path_is_the_slow_path(m in -999_999_999_999_999i64..=999_999_999_999_999, shift in 0..4i32) {
+            let x = m as f64 / 10f64.powi(6 + shift);
+            prop_assert_eq!(micros_of_f64(x), micros_of_shortest(x));
+        }
+
+        #[test]
+        fn doubles_round_trip(x in any::<f64>().prop_filter("finite", |x| x.is_finite())) {
+            let d = Decimal::from_f64_shortest(x).unwrap();
+            prop_assert_eq!(d.to_f64(), x);
+            prop_assert_eq!(Decimal::parse(&d.to_string()).unwrap(), d);
+        }
+
+        #[test]
+        fn thresholds(sum in any::<i64>(), m in any::<i64>(), e in -25..3i32) {
+            let literal = Decimal::normal(BigInt::from(m), e);
+            let exact = Decimal::from_micros(&BigInt::from(sum)).cmp(&literal);
+            let sum = BigInt::from(sum);
+            prop_assert_eq!(sum <= literal.micros_floor(), exact != Ordering::Greater);
+            prop_assert_eq!(sum >= literal.micros_ceil(), exact != Ordering::Less);
+            prop_assert_eq!(literal.micros_exact() == Some(sum.clone()), exact == Ordering::Equal);
+            prop_assert_eq!(compare_avg(&sum, 1, &literal), exact);
+        }
+
+        #[test]
+        fn order_is_that_of_integers(a in any::<i64>(), b in any::<i64>()) {
+            prop_assert_eq!(Decimal::from(a).cmp(&Decimal::from(b)), a.cmp(&b));
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The catalog's wire JSON: declarations in, the catalog as shown out.
+//!
+//! `{"timezone", "attributes": {name: T}, "properties": {name: T}, "events": {name: {"properties": […]}}}`, where T is
+//! `{"type": …, "fields": {…}, "values": …}`. What is shown has `learned` and `seen` besides; both are accepted and
+//! passed over when read, so that what was shown can be edited and set again.
+
+use crate::catalog::{Catalog, CatalogError, Origin, Scope};
+use crate::diagnostics::push_pointer;
+use crate::json::Json;
+use crate::time::Zone;
+use crate::types::{Fields, Type};
+
+/// Objects inside objects in a declaration.
+const FIELDS_DEPTH_MAX: usize = 16;
+
+fn malformed(pointer: &str, message: impl Into<String>) -> CatalogError {
+    CatalogError::Malformed { pointer: pointer.to_owned(), message: message.into() }
+}
+
+fn members<'j>(json: &'j Json, pointer: &str, known: Option<&[&str]>) -> Result<&'j [(String, Json)], CatalogError> {
+    let members = json.as_object().ok_or_else(|| malformed(pointer, format!("an object is needed; this is {}", json.kind())))?;
+    for (i, (key, _)) in members.iter().enumerate() {
+        let at = push_pointer(pointer, key);
+        if members.iter().take(i).any(|(k, _)| k == key) {
+            return Err(malformed(&at, format!("\"{key}\" is given twice")));
+        }
+        if known.is_some_and(|known| !known.contains(&key.as_str())) {
+            return Err(malformed(&at, format!("unknown member \"{key}\"")));
+        }
+    }
+    Ok(members)
+}
+
+/// The zone that a declaration states.
+///
+/// # Errors
+///
+/// `Malformed` if it is no zone's name.
+pub fn declared_timezone(json: &Json) -> Result<Option<String>, CatalogError> {
+    match json.get("timezone") {
+        None => Ok(None),
+        Some(zone) => {
+            let name = zone.as_str().ok_or_else(|| malformed("/timezone", "an IANA zone name such as \"Europe/London\" is needed"))?;
+            Zone::parse(name).map_err(|e| malformed("/timezone", e))?;
+            Ok(Some(name.to_owned()))
+        }
+    }
+}
+
+/// The catalog with a declaration added.
+///
+/// # Errors
+///
+/// The first thing wrong in the declaration; the catalog given is not changed.
+pub fn declare(catalog: &Catalog, json: &Json) -> Result<Catalog, CatalogError> {
+    let mut out = catalog.clone();
+    let top = members(json, "", Some(&["timezone", "attributes", "properties", "events"]))?;
+    if let Some(zone) = declared_timezone(json)? {
+        out.timezone = zone;
+    }
+    for (key, value) in top {
+        let at = push_pointer("", key);
+        let scope = match key.as_str() {
+            "attributes" => Scope::Attribute,
+            "properties" => Scope::Property,
+            "events" => {
+                declare_events(&mut out, value, &at)?;
+                continue;
+            }
+            _ => continue,
+        };
+        for (name, spec) in members(value, &at, None)? {
+            let at = push_pointer(&at, name);
+            let ty = read_type(spec, &at, 0)?;
+            out.set_field(scope, name, &ty, Origin::Declared).map_err(|e| malformed(&at, e.to_string()))?;
+        }
+    }
+    Ok(out)
+}
+
+fn declare_events(catalog: &mut Catalog, json: &Json, at: &str) -> Result<(), CatalogError> {
+    for (name, spec) in members(json, at, None)? {
+        let at = push_pointer(at, name);
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err(malformed(&at, "an event's name is not empty and has no control characters"));
+        }
+        let mut properties = Vec::new();
+        for (key, value) in members(spec, &at, Some(&["properties", "learned", "seen"]))? {
+            if key != "properties" {
+                continue;
+            }
+            let at = push_pointer(&at, key);
+            let list = value.as_array().ok_or_else(|| malformed(&at, "a list of property names is needed"))?;
+            for (i, property) in list.iter().enumerate() {
+                properties.push(property.as_str().ok_or_else(|| malformed(&format!("{at}/{i}"), "a property's name is text"))?);
+            }
+        }
+        catalog.set_event(name, properties, Origin::Declared);
+    }
+    Ok(())
+}
+
+fn read_type(json: &Json, at: &str, depth: usize) -> Result<Type, CatalogError> {
+    if depth > FIELDS_DEPTH_MAX {
+        return Err(malformed(at, format!("objects are nested more than {FIELDS_DEPTH_MAX} deep")));
+    }
+    members(json, at, Some(&["type", "fields", "values", "learned", "seen"]))?;
+    let name = json.get("type").and_then(Json::as_str).ok_or_else(|| malformed(at, "\"type\" is missing"))?;
+    let ty = match name {
+        "object" | "objects" => {
+            let fields = match json.get("fields") {
+                None => Fields::new(),
+                Some(fields) => read_fields(fields, &push_pointer(at, "fields"), depth)?,
+            };
+            if name == "object" { Type::Object(fields) } else { Type::Objects(fields) }
+        }
+        "map" => {
+            let at = push_pointer(at, "values");
+            let values = json.get("values").and_then(Json::as_str).ok_or_else(|| malformed(&at, "a map needs \"values\", a scalar type"))?;
+            Type::Map(Box::new(scalar(values).ok_or_else(|| malformed(&at, format!("\"{values}\" is no scalar type")))?))
+        }
+        "strings" => Type::Strings,
+        other => scalar(other).ok_or_else(|| {
+            let all = "string, integer, number, boolean, timestamp, date, strings, object, objects or map";
+            malformed(&push_pointer(at, "type"), format!("\"{other}\" is no type: {all}"))
+        })?,
+    };
+    for (member, fits) in [("fields", matches!(ty, Type::Object(_) | Type::Objects(_))), ("values", matches!(ty, Type::Map(_)))] {
+        if !fits && json.get(member).is_some() {
+            return Err(malformed(&push_pointer(at, member), format!("a {name} has no \"{member}\"")));
+        }
+    }
+    Ok(ty)
+}
+
+fn read_fields(json: &Json, at: &str, depth: usize) -> Result<Fields, CatalogError> {
+    let mut fields = Fields::new();
+    for (name, spec) in members(json, at, None)? {
+        let at = push_pointer(at, name);
+        if name.is_empty() || name.contains('.') {
+            return Err(malformed(&at, "a field's name is not empty and has no dot"));
+        }
+        fields.insert(name.clone(), read_type(spec, &at, depth + 1)?);
+    }
+    Ok(fields)
+}
+
+fn scalar(name: &str) -> Option<Type> {
+    match name {
+        "string" => Some(Type::String),
+        "integer" => Some(Type::Integer),
+        "number" => Some(Type::Number),
+        "boolean" => Some(Type::Boolean),
+        "timestamp" => Some(Type::Timestamp),
+        "date" => Some(Type::Date),
+        _ => None,
+    }
+}
+
+/// The catalog as shown.
+pub fn shown(catalog: &Catalog) -> Json {
+    let field_map = |scope: Scope| {
+        let fields = catalog.fields(scope).iter().map(|(name, field)| {
+            let mut members = type_members(&field.ty);
+            members.push(("learned".to_owned(), Json::Bool(field.origin == Origin::Learned)));
+            members.push(("seen".to_owned(), Json::Bool(field.seen)));
+            (name.clone(), Json::Object(members))
+        });
+        Json::Object(fields.collect())
+    };
+    let events = catalog.events.iter().map(|(name, event)| {
+        let properties = event.properties.iter().map(|p| Json::String(p.clone())).collect();
+        let members = vec![
+            ("properties".to_owned(), Json::Array(properties)),
+            ("learned".to_owned(), Json::Bool(event.origin == Origin::Learned)),
+            ("seen".to_owned(), Json::Bool(event.seen)),
+        ];
+        (name.clone(), Json::Object(members))
+    });
+    Json::Object(vec![
+        ("timezone".to_owned(), Json::String(catalog.timezone.clone())),
+        ("attributes".to_owned(), field_map(Scope::Attribute)),
+        ("properties".to_owned(), field_map(Scope::Property)),
+        ("events".to_owned(), Json::Object(events.collect())),
+    ])
+}
+
+fn type_members(ty: &Type) -> Vec<(String, Json)> {
+    let mut members = vec![("type".to_owned(), Json::String(ty.name().to_owned()))];
+    match ty {
+        Type::Object(fields) | Type::Objects(fields) => {
+            let fields = fields.iter().map(|(name, ty)| (name.clone(), Json::Object(type_members(ty)))).collect();
+            members.push(("fields".to_owned(), Json::Object(fields)));
+        }
+        Type::Map(values) => members.push(("values".to_owned(), Json::String(values.name().to_owned()))),
+        Type::String | Type::Integer | Type::Number | Type::Boolean | Type::Timestamp | Type::Date | Type::Strings => {}
+    }
+    members
+}

@@ -1,0 +1,108 @@
+//! What is wrong with a tree, or suspicious in it: all faults at once, each with a stable code and a JSON pointer.
+
+use serde::{Deserialize, Serialize};
+
+/// One fault or one warning about a condition tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// Stable and machine-readable, such as `unknown_event`.
+    pub code: Code,
+    /// JSON pointer (RFC 6901) to the member at fault, or to the object that lacks a member.
+    pub pointer: String,
+    /// What is wrong, for people.
+    pub message: String,
+    /// What to do about it: the nearest known names, for example.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hint: Option<String>,
+}
+
+impl Diagnostic {
+    /// A diagnostic without a hint.
+    pub fn new(code: Code, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code, pointer: pointer.into(), message: message.into(), hint: None }
+    }
+
+    /// The same with a hint.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Every code a tree can be refused or warned with. Codes are never renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    // Faults of form.
+    /// The text is not JSON.
+    InvalidJson,
+    /// A string holds NUL or an unpaired surrogate.
+    InvalidString,
+    /// A member that the form does not have.
+    UnknownField,
+    /// A key given twice in one object.
+    DuplicateField,
+    /// A member that the form needs.
+    MissingField,
+    /// An object with none, or more than one, of the keys that make a condition.
+    InvalidCondition,
+    /// Deeper than `limits::DEPTH_MAX`.
+    TooDeep,
+    /// More nodes than `limits::NODES_MAX`.
+    TooManyNodes,
+    /// More values in a list than `limits::LIST_VALUES_MAX`.
+    TooManyValues,
+    /// The form has its place but is not built yet.
+    NotSupported,
+    // Faults of meaning.
+    /// An event neither declared nor ever seen.
+    UnknownEvent,
+    /// An attribute neither declared nor ever seen.
+    UnknownAttribute,
+    /// A property neither declared nor ever seen.
+    UnknownProperty,
+    /// A segment that does not exist.
+    UnknownSegment,
+    /// A list that does not exist.
+    UnknownList,
+    /// A segment that refers to itself, directly or through others.
+    SegmentCycle,
+    /// A word that is no operator.
+    UnknownOperator,
+    /// An operator that does not fit the type.
+    OperatorMismatch,
+    /// A measure that does not fit the property's type.
+    MeasureMismatch,
+    /// A value of the wrong type or outside what is allowed.
+    InvalidValue,
+    /// A number that is not finite.
+    NonFinite,
+    /// A pattern that does not compile as RE2.
+    InvalidPattern,
+    /// A window that is malformed.
+    InvalidWindow,
+    /// A window that is empty at every instant.
+    EmptyWindow,
+    /// An aligned `ago` with two units.
+    MixedUnits,
+    /// `within` both on a sequence and on its steps.
+    ConflictingWithin,
+    // Warnings.
+    /// `all` or `any` of nothing.
+    EmptyGroup,
+    /// A list of values that is empty.
+    EmptyList,
+    /// The node holds for every user.
+    AlwaysTrue,
+    /// The node holds for no user.
+    NeverTrue,
+    /// Declared, but no data has it.
+    NeverSeen,
+    /// The window starts before the data's retention does.
+    WindowExceedsRetention,
+}
+
+/// Adds one step to a JSON pointer, escaping `~` and `/`.
+pub fn push_pointer(pointer: &str, step: &str) -> String {
+    format!("{pointer}/{}", step.replace('~', "~0").replace('/', "~1"))
+}

@@ -1,0 +1,320 @@
+//! Trino's SQL (476).
+
+use sqlparser::ast::{
+    ArrayElemTypeDef, BinaryOperator, DataType, ExactNumberInfo, Expr, LambdaFunction, LambdaSyntax, OneOrManyWithParens, TimezoneInfo, TypedString,
+    Value as Literal,
+};
+
+use super::{Dialect, Support, sample_bound};
+use crate::condition::MeasureName;
+use crate::decimal::Decimal;
+use crate::lower;
+use crate::ops::Op;
+use crate::plan::{Case, FieldRef, Filter, Sample, Test};
+use crate::re2::Pattern;
+use crate::sql::{self, Aggregate};
+use crate::time::{self, Zone};
+use crate::types::Type;
+use crate::value::Value;
+
+/// Trino.
+#[derive(Debug, Default)]
+pub struct Trino;
+
+/// Beyond this a value counts as missing for sums: it no longer fits 38 digits with six decimals.
+const SUM_VALUE_MAX: f64 = 1e30;
+
+impl Dialect for Trino {
+    fn name(&self) -> &'static str {
+        "trino"
+    }
+
+    fn support(&self, op: Op) -> Support {
+        match op {
+            Op::Is
+            | Op::IsNot
+            | Op::In
+            | Op::NotIn
+            | Op::Exists
+            | Op::NotExists
+            | Op::Lt
+            | Op::Lte
+            | Op::Gt
+            | Op::Gte
+            | Op::Between
+            | Op::Contains
+            | Op::NotContains
+            | Op::StartsWith
+            | Op::EndsWith
+            | Op::Matches
+            | Op::Has
+            | Op::HasAny
+            | Op::HasAll
+            | Op::IsEmpty
+            | Op::IsNotEmpty
+            | Op::AnyItem
+            | Op::Before
+            | Op::After
+            | Op::InWindow => Support::Exact,
+        }
+    }
+
+    fn measure_support(&self, measure: MeasureName) -> Support {
+        match measure {
+            MeasureName::Count
+            | MeasureName::Days
+            | MeasureName::Sum
+            | MeasureName::Avg
+            | MeasureName::Min
+            | MeasureName::Max
+            | MeasureName::Distinct
+            | MeasureName::First
+            | MeasureName::Last
+            | MeasureName::FirstTime
+            | MeasureName::LastTime => Support::Exact,
+        }
+    }
+
+    fn value(&self, value: &Value) -> Expr {
+        match value {
+            Value::String(s) => sql::string(s),
+            Value::Integer(n) => sql::integer(*n),
+            Value::Number(x) => sql::double(*x),
+            Value::Boolean(b) => sql::boolean(*b),
+            Value::Timestamp(micros) => {
+                let text = time::format_instant(*micros).replace('T', " ").replace('Z', " UTC");
+                sql::cast(sql::string(&text), timestamp())
+            }
+            Value::Date(day) => Expr::TypedString(TypedString {
+                data_type: DataType::Date,
+                value: Literal::SingleQuotedString(time::format_date(*day)).with_empty_span(),
+                uses_odbc_syntax: false,
+            }),
+            Value::Decimal(d) => self.sum_literal(d),
+            Value::Strings(_) | Value::Object(_) | Value::Objects(_) | Value::Map(_) => sql::null(),
+        }
+    }
+
+    fn cased(&self, text: Expr, case: Case) -> Expr {
+        match case {
+            Case::Exact => text,
+            // Code point by code point, by the simple mapping: what the contract asks for.
+            Case::Ignore => sql::call("lower", vec![text]),
+        }
+    }
+
+    fn contains(&self, text: Expr, needle: &str) -> Expr {
+        sql::binary(sql::call("strpos", vec![text, sql::string(needle)]), BinaryOperator::Gt, sql::integer(0))
+    }
+
+    fn starts_with(&self, text: Expr, prefix: &str) -> Expr {
+        sql::call("starts_with", vec![text, sql::string(prefix)])
+    }
+
+    fn ends_with(&self, text: Expr, suffix: &str) -> Expr {
+        let length = i64::try_from(suffix.chars().count()).unwrap_or(i64::MAX);
+        sql::binary(sql::call("substr", vec![text, sql::integer(-length)]), BinaryOperator::Eq, sql::string(suffix))
+    }
+
+    fn matches(&self, text: Expr, pattern: &Pattern) -> Expr {
+        sql::call("regexp_like", vec![text, sql::string(&pattern.portable_java())])
+    }
+
+    fn has(&self, list: Expr, item: &str) -> Expr {
+        sql::call("contains", vec![list, sql::string(item)])
+    }
+
+    fn has_any(&self, list: Expr, items: &[String]) -> Expr {
+        sql::call("arrays_overlap", vec![list, strings(items)])
+    }
+
+    fn has_all(&self, list: Expr, items: &[String]) -> Expr {
+        let lacking = sql::call("array_except", vec![strings(items), list]);
+        sql::binary(sql::call("cardinality", vec![lacking]), BinaryOperator::Eq, sql::integer(0))
+    }
+
+    fn no_items(&self, list: Expr, ty: &Type) -> Expr {
+        let list = match ty {
+            Type::Objects(_) => sql::cast(sql::call("json_parse", vec![list]), array_of(DataType::JSON)),
+            _ => list,
+        };
+        sql::binary(sql::call("cardinality", vec![list]), BinaryOperator::Eq, sql::integer(0))
+    }
+
+    fn any_item(&self, list: Expr, _: &Type, filter: &Filter) -> Expr {
+        let items = sql::cast(sql::call("json_parse", vec![list]), array_of(map_of(DataType::JSON)));
+        let body = lower::filter(filter, &|field| item_field(field), self);
+        let lambda = Expr::Lambda(LambdaFunction {
+            params: OneOrManyWithParens::One(sql::ident("item")),
+            body: Box::new(sql::coalesce_false(body)),
+            syntax: LambdaSyntax::Arrow,
+        });
+        sql::call("any_match", vec![items, lambda])
+    }
+
+    fn map_value(&self, map: Expr, key: &str, ty: &Type) -> Expr {
+        let map = sql::cast(sql::call("json_parse", vec![map]), map_of(json_type(ty)));
+        from_json(sql::call("element_at", vec![map, sql::string(key)]), ty)
+    }
+
+    fn widened(&self, value: Expr, to: &Type, zone: &Zone) -> Expr {
+        match to {
+            Type::Timestamp => {
+                let local = sql::cast(value, DataType::Timestamp(Some(6), TimezoneInfo::None));
+                sql::call("with_timezone", vec![local, sql::string(zone.name())])
+            }
+            _ => sql::cast(value, DataType::Double(ExactNumberInfo::None)),
+        }
+    }
+
+    fn local_day(&self, instant: Expr, zone: &Zone) -> Expr {
+        let local = Expr::AtTimeZone { timestamp: Box::new(instant), time_zone: Box::new(sql::string(zone.name())) };
+        sql::cast(local, DataType::Date)
+    }
+
+    fn sum(&self, value: Expr, ty: &Type, filter: Option<Expr>) -> Expr {
+        Aggregate::new("sum", vec![exact(value, ty)]).filtered(filter).expr()
+    }
+
+    fn sum_count(&self, value: Expr, ty: &Type, filter: Option<Expr>) -> Expr {
+        Aggregate::new("count", vec![exact(value, ty)]).filtered(filter).expr()
+    }
+
+    fn sum_literal(&self, literal: &Decimal) -> Expr {
+        sql::cast(sql::string(&literal.to_string()), decimal(38, 6))
+    }
+
+    fn avg_test(&self, sum: Expr, count: Expr, test: &Test) -> Expr {
+        let scaled = |literal: &Value| match literal {
+            Value::Decimal(d) => {
+                let text = d.to_string();
+                let scale = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+                let digits = text.chars().filter(char::is_ascii_digit).count();
+                let size = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+                let literal = sql::cast(sql::string(&text), decimal(size(digits), i64::try_from(scale).unwrap_or(i64::MAX)));
+                sql::binary(literal, BinaryOperator::Multiply, sql::cast(count.clone(), decimal(19, 0)))
+            }
+            _ => sql::null(),
+        };
+        let against = |literal: &Value, op: BinaryOperator| sql::binary(sum.clone(), op, scaled(literal));
+        match test {
+            Test::Exists => sql::binary(count.clone(), BinaryOperator::Gt, sql::integer(0)),
+            Test::Is(v, _) => against(v, BinaryOperator::Eq),
+            Test::In(values, _) => sql::or(values.iter().map(|v| against(v, BinaryOperator::Eq)).collect()),
+            Test::Lt(v) => against(v, BinaryOperator::Lt),
+            Test::Lte(v) => against(v, BinaryOperator::LtEq),
+            Test::Gt(v) => against(v, BinaryOperator::Gt),
+            Test::Gte(v) => against(v, BinaryOperator::GtEq),
+            Test::Between(low, high) => sql::and(vec![against(low, BinaryOperator::GtEq), against(high, BinaryOperator::LtEq)]),
+            Test::Never
+            | Test::InWindow(_)
+            | Test::Contains(..)
+            | Test::StartsWith(..)
+            | Test::EndsWith(..)
+            | Test::Matches(_)
+            | Test::Has(_)
+            | Test::HasAny(_)
+            | Test::HasAll(_)
+            | Test::IsEmpty
+            | Test::AnyItem(_) => sql::boolean(false),
+        }
+    }
+
+    fn at_end(&self, value: Expr, ascending: bool, filter: Option<Expr>) -> Expr {
+        let order = sql::call("row", vec![sql::column("ts"), sql::column("message_id")]);
+        Aggregate::new(if ascending { "min_by" } else { "max_by" }, vec![value, order]).filtered(filter).expr()
+    }
+
+    fn in_sample(&self, id: Expr, ty: &Type, sample: &Sample) -> Expr {
+        let Some(bound) = sample_bound(sample) else {
+            return sql::is_not_null(id);
+        };
+        let text = match ty {
+            Type::String => id,
+            _ => sql::cast(id, DataType::Varchar(None)),
+        };
+        let salted = sql::call("concat", vec![sql::string(&format!("{}:", sample.salt)), text]);
+        let md5 = sql::call("to_hex", vec![sql::call("md5", vec![sql::call("to_utf8", vec![salted])])]);
+        sql::binary(md5, BinaryOperator::Lt, sql::string(&bound.to_uppercase()))
+    }
+
+    fn null_integer(&self) -> Expr {
+        sql::cast(sql::null(), DataType::BigInt(None))
+    }
+}
+
+fn timestamp() -> DataType {
+    DataType::Timestamp(Some(6), TimezoneInfo::WithTimeZone)
+}
+
+fn decimal(precision: u64, scale: i64) -> DataType {
+    DataType::Decimal(ExactNumberInfo::PrecisionAndScale(precision, scale))
+}
+
+fn array_of(element: DataType) -> DataType {
+    DataType::Array(ArrayElemTypeDef::Parenthesis(Box::new(element)))
+}
+
+fn map_of(values: DataType) -> DataType {
+    DataType::Map(Box::new(DataType::Varchar(None)), Box::new(values))
+}
+
+/// The type a value has in a JSON column: times are text there.
+fn json_type(ty: &Type) -> DataType {
+    match ty {
+        Type::Integer => DataType::BigInt(None),
+        Type::Number => DataType::Double(ExactNumberInfo::None),
+        Type::Boolean => DataType::Boolean,
+        Type::Strings => array_of(DataType::Varchar(None)),
+        Type::String | Type::Timestamp | Type::Date => DataType::Varchar(None),
+        Type::Object(_) | Type::Objects(_) | Type::Map(_) => DataType::JSON,
+    }
+}
+
+fn from_json(value: Expr, ty: &Type) -> Expr {
+    match ty {
+        Type::Timestamp => sql::cast(sql::call("from_iso8601_timestamp_nanos", vec![value]), timestamp()),
+        Type::Date => sql::call("from_iso8601_date", vec![value]),
+        Type::String
+        | Type::Integer
+        | Type::Number
+        | Type::Boolean
+        | Type::Strings
+        | Type::Object(_)
+        | Type::Objects(_)
+        | Type::Map(_) => value,
+    }
+}
+
+/// A field of the lambda's `item`, a map of names to JSON.
+fn item_field(field: &FieldRef) -> Expr {
+    let mut value = sql::column("item");
+    for (i, step) in field.path.iter().enumerate() {
+        if i > 0 {
+            value = sql::cast(value, map_of(DataType::JSON));
+        }
+        value = sql::call("element_at", vec![value, sql::string(step)]);
+    }
+    match field.ty {
+        // The list operators read JSON text themselves.
+        Type::Objects(_) => sql::call("json_format", vec![value]),
+        _ => from_json(sql::cast(value, json_type(&field.ty)), &field.ty),
+    }
+}
+
+/// The value as a decimal with six decimals, halves away from zero; NULL beyond what sums take.
+///
+/// The text of a double is its shortest decimal, and the cast from text rounds halves away from zero.
+fn exact(value: Expr, ty: &Type) -> Expr {
+    match ty {
+        Type::Integer => sql::cast(value, decimal(38, 6)),
+        _ => {
+            let in_range = sql::binary(sql::call("abs", vec![value.clone()]), BinaryOperator::LtEq, sql::double(SUM_VALUE_MAX));
+            sql::case_when(in_range, sql::cast(sql::cast(value, DataType::Varchar(None)), decimal(38, 6)))
+        }
+    }
+}
+
+fn strings(items: &[String]) -> Expr {
+    sql::array(items.iter().map(|s| sql::string(s)).collect())
+}

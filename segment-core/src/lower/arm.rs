@@ -1,0 +1,214 @@
+//! One scan of the events, grouped by user, with a mark for each leaf.
+
+use sqlparser::ast::{BinaryOperator, Expr, SetExpr};
+
+use super::Tables;
+use super::marks::{Arm, Marks, Strategy};
+use super::tree::stored;
+use crate::decimal::Decimal;
+use crate::dialect::Dialect;
+use crate::plan::{EventLeaf, EventMatch, FieldRef, Filter, Interval, Measure, Test};
+use crate::sql::{self, Aggregate, SelectSpec};
+use crate::time::Zone;
+use crate::types::Type;
+use crate::value::Value;
+
+/// The arm's SELECT: `user_no` and a column `m<i>` for each leaf of the whole tree, NULL for those of other arms.
+/// With `only`, `user_no` alone, of the users that have that leaf's mark.
+pub(super) fn select(arm: &Arm, marks: &Marks<'_>, zone: &Zone, dialect: &dyn Dialect, tables: &Tables, strategy: Strategy, columns: Columns) -> SetExpr {
+    let own: Vec<(usize, &EventLeaf)> = arm.leaves.iter().filter_map(|i| marks.leaves.get(*i).map(|l| (*i, *l))).collect();
+    let shared_filter = match own.as_slice() {
+        [(_, first), rest @ ..] if rest.iter().all(|(_, l)| l.filter == first.filter) => Some(&first.filter),
+        _ => None,
+    };
+    let each_alone = matches!(strategy, Strategy::OneScan | Strategy::OneScanBounded) && own.len() > 1;
+    let bounded = !each_alone || strategy == Strategy::OneScanBounded;
+    let mut conditions = Vec::new();
+    if bounded {
+        conditions.extend(selected(&arm.events, dialect));
+        conditions.extend(within(arm.window, dialect));
+    }
+    if each_alone {
+        let leaves = own.iter().map(|(_, leaf)| sql::and(alone(leaf, zone, dialect))).collect();
+        conditions.push(sql::or(leaves));
+    } else if let Some(filter) = shared_filter
+        && *filter != Filter::Const(true)
+    {
+        conditions.push(property_filter(filter, zone, dialect));
+    }
+    let mut tests: Vec<(usize, Expr)> = Vec::new();
+    let mut all_marked = false;
+    for (i, leaf) in &own {
+        let mut only = Vec::new();
+        if each_alone {
+            only = alone(leaf, zone, dialect);
+        } else {
+            if leaf.window != arm.window {
+                only.extend(within(narrower(leaf.window, arm.window), dialect));
+            }
+            if shared_filter.is_none() && leaf.filter != Filter::Const(true) {
+                only.push(property_filter(&leaf.filter, zone, dialect));
+            }
+        }
+        let unconditional = only.is_empty();
+        let only = (!unconditional).then(|| sql::and(only));
+        if unconditional && leaf.measure == Measure::Count && !leaf.holds_over_nothing() && leaf.test == Test::Gte(Value::Integer(1)) {
+            // Whoever is in the group has the mark.
+            all_marked = true;
+            tests.push((*i, sql::boolean(true)));
+            continue;
+        }
+        let test = measure_test(leaf, only, zone, dialect);
+        tests.push((*i, if leaf.holds_over_nothing() { sql::not(sql::coalesce_false(test)) } else { test }));
+    }
+    let having = (!all_marked).then(|| sql::or(tests.iter().map(|(_, t)| t.clone()).collect()));
+    let mut projection = vec![sql::item(sql::column("user_no"), "user_no")];
+    match columns {
+        Columns::UserOnly => {}
+        Columns::Marks => {
+            for i in 0..marks.leaves.len() {
+                let mark = match tests.iter().find(|(own, _)| *own == i) {
+                    None => dialect.null_integer(),
+                    Some((_, _)) if tests.len() == 1 => sql::integer(1),
+                    Some((_, test)) if *test == sql::boolean(true) => sql::integer(1),
+                    Some((_, test)) => sql::case_when(test.clone(), sql::integer(1)),
+                };
+                projection.push(sql::item(mark, &mark_name(i)));
+            }
+        }
+    }
+    sql::select(SelectSpec {
+        projection,
+        from: sql::table(&tables.events, None),
+        joins: Vec::new(),
+        selection: (!conditions.is_empty()).then(|| sql::and(conditions)),
+        group_by: vec![sql::column("user_no")],
+        having,
+    })
+}
+
+/// What an arm hands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    /// `user_no` of those marked.
+    UserOnly,
+    /// `user_no` and the marks.
+    Marks,
+}
+
+/// The name of the i-th leaf's mark.
+pub(super) fn mark_name(i: usize) -> String {
+    format!("m{i}")
+}
+
+/// Everything that one leaf asks of a row.
+fn alone(leaf: &EventLeaf, zone: &Zone, dialect: &dyn Dialect) -> Vec<Expr> {
+    let mut conditions: Vec<Expr> = selected(&leaf.events, dialect).into_iter().chain(within(leaf.window, dialect)).collect();
+    if leaf.filter != Filter::Const(true) {
+        conditions.push(property_filter(&leaf.filter, zone, dialect));
+    }
+    conditions
+}
+
+fn selected(events: &EventMatch, dialect: &dyn Dialect) -> Option<Expr> {
+    let event = sql::column("event");
+    match events {
+        EventMatch::Any => None,
+        EventMatch::Prefix(prefix) => Some(dialect.starts_with(event, prefix)),
+        EventMatch::Names(names) => {
+            let mut names: Vec<Expr> = names.iter().map(|n| sql::string(n)).collect();
+            match (names.len(), names.pop()) {
+                (1, Some(name)) => Some(sql::binary(event, BinaryOperator::Eq, name)),
+                (_, last) => {
+                    names.extend(last);
+                    Some(sql::in_list(event, names))
+                }
+            }
+        }
+    }
+}
+
+fn within(window: Interval, dialect: &dyn Dialect) -> Vec<Expr> {
+    let bound = |op: BinaryOperator, at: i64| sql::binary(sql::column("ts"), op, dialect.value(&Value::Timestamp(at)));
+    let mut out = Vec::new();
+    if let Some(start) = window.start {
+        out.push(bound(BinaryOperator::GtEq, start));
+    }
+    if window.end != i64::MAX {
+        out.push(bound(BinaryOperator::Lt, window.end));
+    }
+    out
+}
+
+/// The bounds of the inner window that the outer one does not give already.
+fn narrower(inner: Interval, outer: Interval) -> Interval {
+    Interval {
+        start: if inner.start == outer.start { None } else { inner.start },
+        end: if inner.end == outer.end { i64::MAX } else { inner.end },
+    }
+}
+
+fn property_filter(condition: &Filter, zone: &Zone, dialect: &dyn Dialect) -> Expr {
+    filter(condition, &|field| stored(field, None, zone, dialect), dialect)
+}
+
+/// A tree over properties or item fields as SQL; true where it holds, false or NULL elsewhere.
+pub(crate) fn filter(condition: &Filter, field: &dyn Fn(&FieldRef) -> Expr, dialect: &dyn Dialect) -> Expr {
+    match condition {
+        Filter::Const(b) => sql::boolean(*b),
+        Filter::All(children) => sql::and(children.iter().map(|c| filter(c, field, dialect)).collect()),
+        Filter::Any(children) => sql::or(children.iter().map(|c| filter(c, field, dialect)).collect()),
+        Filter::Not(child) => match child.as_ref() {
+            Filter::Test(f, Test::Exists) => sql::is_null(field(f)),
+            _ => sql::not(sql::coalesce_false(filter(child, field, dialect))),
+        },
+        Filter::Test(f, test) => test.lower(field(f), &f.ty, dialect),
+    }
+}
+
+/// The leaf's test over its measure, an aggregate over the rows that meet `only`.
+fn measure_test(leaf: &EventLeaf, only: Option<Expr>, zone: &Zone, dialect: &dyn Dialect) -> Expr {
+    let value = |f: &FieldRef| stored(f, None, zone, dialect);
+    let plain = |name: &str, arg: Expr| Aggregate::new(name, vec![arg]).filtered(only.clone()).expr();
+    let integer = |aggregate: Expr| leaf.test.lower(aggregate, &Type::Integer, dialect);
+    match &leaf.measure {
+        Measure::Count => integer(Aggregate::count_rows().filtered(only).expr()),
+        Measure::Days => integer(Aggregate::new("count", vec![dialect.local_day(sql::column("ts"), zone)]).distinct().filtered(only).expr()),
+        Measure::Distinct(f) => integer(Aggregate::new("count", vec![value(f)]).distinct().filtered(only).expr()),
+        Measure::Sum(f) => {
+            let zero = dialect.sum_literal(&Decimal::from(0));
+            let sum = sql::call("coalesce", vec![dialect.sum(value(f), &f.ty, only), zero]);
+            sum_bounds(&leaf.test).lower(sum, &Type::Number, dialect)
+        }
+        Measure::Avg(f) => {
+            dialect.avg_test(dialect.sum(value(f), &f.ty, only.clone()), dialect.sum_count(value(f), &f.ty, only), &leaf.test)
+        }
+        Measure::Min(f) => leaf.test.lower(plain("min", value(f)), &f.ty, dialect),
+        Measure::Max(f) => leaf.test.lower(plain("max", value(f)), &f.ty, dialect),
+        Measure::First(f) => leaf.test.lower(dialect.at_end(value(f), true, only), &f.ty, dialect),
+        Measure::Last(f) => leaf.test.lower(dialect.at_end(value(f), false, only), &f.ty, dialect),
+        Measure::FirstTime => leaf.test.lower(plain("min", sql::column("ts")), &Type::Timestamp, dialect),
+        Measure::LastTime => leaf.test.lower(plain("max", sql::column("ts")), &Type::Timestamp, dialect),
+    }
+}
+
+/// The same test with literals of six decimals: a sum has no more, so a bound between two of them moves to the
+/// neighbour on its own side.
+fn sum_bounds(test: &Test) -> Test {
+    let floor = |v: &Value| match v {
+        Value::Decimal(d) => Value::Decimal(Decimal::from_micros(&d.micros_floor())),
+        other => other.clone(),
+    };
+    let ceil = |v: &Value| match v {
+        Value::Decimal(d) => Value::Decimal(Decimal::from_micros(&d.micros_ceil())),
+        other => other.clone(),
+    };
+    match test {
+        Test::Lt(v) => Test::Lt(ceil(v)),
+        Test::Gte(v) => Test::Gte(ceil(v)),
+        Test::Lte(v) => Test::Lte(floor(v)),
+        Test::Gt(v) => Test::Gt(floor(v)),
+        Test::Between(low, high) => Test::Between(ceil(low), floor(high)),
+        other => other.clone(),
+    }
+}

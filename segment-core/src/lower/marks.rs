@@ -1,0 +1,181 @@
+//! What a tree asks of the events: its distinct leaves, and the arms that read for them.
+
+use crate::condition::MeasureName;
+use crate::decimal::Decimal;
+use crate::ops::Op;
+use crate::plan::{EventLeaf, EventMatch, Filter, Interval, Leaf, Measure, Node, Plan, Test};
+use crate::value::Value;
+
+/// How event leaves become SQL. Which is best for an engine is decided by measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strategy {
+    /// One pre-aggregating arm per choice of events, unioned and grouped once.
+    #[default]
+    Arms,
+    /// `user_no IN (SELECT …)`, one subquery a leaf.
+    Subqueries,
+    /// One scan of all the leaves' events, with conditional aggregates.
+    OneScan,
+    /// The same, with the events' names and the outermost window stated besides.
+    OneScanBounded,
+}
+
+impl Strategy {
+    /// Every strategy.
+    pub const ALL: [Strategy; 4] = [Strategy::Arms, Strategy::Subqueries, Strategy::OneScan, Strategy::OneScanBounded];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Strategy::Arms => "arms",
+            Strategy::Subqueries => "subqueries",
+            Strategy::OneScan => "one-scan",
+            Strategy::OneScanBounded => "one-scan-bounded",
+        }
+    }
+}
+
+/// The leaves of a tree.
+pub(super) struct Marks<'a> {
+    /// Distinct event leaves; the i-th has the column `m<i>`.
+    pub(super) leaves: Vec<&'a EventLeaf>,
+    /// Keys of the lists.
+    pub(super) lists: Vec<String>,
+    /// Operators used anywhere.
+    pub(super) ops: Vec<Op>,
+    /// Measures used.
+    pub(super) measures: Vec<MeasureName>,
+}
+
+impl<'a> Marks<'a> {
+    pub(super) fn collect(plan: &'a Plan) -> Self {
+        let mut marks = Marks { leaves: Vec::new(), lists: Vec::new(), ops: Vec::new(), measures: Vec::new() };
+        marks.node(&plan.root);
+        marks
+    }
+
+    fn node(&mut self, node: &'a Node) {
+        match node {
+            Node::Const(_) => {}
+            Node::All(children) | Node::Any(children) => children.iter().for_each(|c| self.node(c)),
+            Node::Not(child) => self.node(child),
+            Node::Leaf(Leaf::Attribute(_, test)) => self.test(test),
+            Node::Leaf(Leaf::Event(leaf)) => {
+                if !self.leaves.contains(&leaf) {
+                    self.leaves.push(leaf);
+                    self.test(&leaf.test);
+                    self.filter(&leaf.filter);
+                    push_new(&mut self.measures, measure_name(&leaf.measure));
+                }
+            }
+            Node::Leaf(Leaf::List(key)) => push_new(&mut self.lists, key.clone()),
+            Node::Leaf(Leaf::Sample(_)) => {}
+        }
+    }
+
+    fn filter(&mut self, filter: &Filter) {
+        match filter {
+            Filter::Const(_) => {}
+            Filter::All(children) | Filter::Any(children) => children.iter().for_each(|c| self.filter(c)),
+            Filter::Not(child) => self.filter(child),
+            Filter::Test(_, test) => self.test(test),
+        }
+    }
+
+    fn test(&mut self, test: &Test) {
+        if let Some(op) = test.op() {
+            push_new(&mut self.ops, op);
+        }
+        if let Test::AnyItem(filter) = test {
+            self.filter(filter);
+        }
+    }
+
+    /// The position of a leaf among the marks.
+    pub(super) fn position(&self, leaf: &EventLeaf) -> Option<usize> {
+        self.leaves.iter().position(|l| *l == leaf)
+    }
+
+    /// The arms: positions of the leaves that share each, with what the arm reads.
+    pub(super) fn arms(&self, strategy: Strategy) -> Vec<Arm> {
+        let mut arms: Vec<Arm> = Vec::new();
+        for (i, leaf) in self.leaves.iter().enumerate() {
+            let shared = match strategy {
+                Strategy::Arms => arms.iter_mut().find(|a| a.events == leaf.events),
+                Strategy::Subqueries => None,
+                Strategy::OneScan | Strategy::OneScanBounded => arms.first_mut(),
+            };
+            match shared {
+                Some(arm) => {
+                    arm.leaves.push(i);
+                    arm.events = joined(&arm.events, &leaf.events);
+                    arm.window = hull(arm.window, leaf.window);
+                }
+                None => arms.push(Arm { events: leaf.events.clone(), window: leaf.window, leaves: vec![i] }),
+            }
+        }
+        arms
+    }
+}
+
+/// One scan of the events.
+pub(super) struct Arm {
+    /// Events that its leaves select among.
+    pub(super) events: EventMatch,
+    /// The outermost window of its leaves.
+    pub(super) window: Interval,
+    /// Positions of its leaves.
+    pub(super) leaves: Vec<usize>,
+}
+
+fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
+    }
+}
+
+fn joined(a: &EventMatch, b: &EventMatch) -> EventMatch {
+    match (a, b) {
+        (a, b) if a == b => a.clone(),
+        (EventMatch::Names(a), EventMatch::Names(b)) => EventMatch::Names(a | b),
+        _ => EventMatch::Any,
+    }
+}
+
+fn hull(a: Interval, b: Interval) -> Interval {
+    Interval { start: a.start.zip(b.start).map(|(a, b)| a.min(b)), end: a.end.max(b.end) }
+}
+
+fn measure_name(measure: &Measure) -> MeasureName {
+    match measure {
+        Measure::Count => MeasureName::Count,
+        Measure::Days => MeasureName::Days,
+        Measure::Sum(_) => MeasureName::Sum,
+        Measure::Avg(_) => MeasureName::Avg,
+        Measure::Min(_) => MeasureName::Min,
+        Measure::Max(_) => MeasureName::Max,
+        Measure::Distinct(_) => MeasureName::Distinct,
+        Measure::First(_) => MeasureName::First,
+        Measure::Last(_) => MeasureName::Last,
+        Measure::FirstTime => MeasureName::FirstTime,
+        Measure::LastTime => MeasureName::LastTime,
+    }
+}
+
+impl Measure {
+    /// The measure over no events: 0, or `None` where it is missing then.
+    pub fn over_nothing(&self) -> Option<Value> {
+        match self {
+            Measure::Count | Measure::Days | Measure::Distinct(_) => Some(Value::Integer(0)),
+            Measure::Sum(_) => Some(Value::Decimal(Decimal::from(0))),
+            Measure::Avg(_) | Measure::Min(_) | Measure::Max(_) | Measure::First(_) | Measure::Last(_) | Measure::FirstTime | Measure::LastTime => None,
+        }
+    }
+}
+
+impl EventLeaf {
+    /// Whether a user none of whose events is selected meets the leaf.
+    pub fn holds_over_nothing(&self) -> bool {
+        self.test.holds(self.measure.over_nothing().as_ref())
+    }
+}

@@ -1,0 +1,88 @@
+//! Plan → SQL for a dialect.
+//!
+//! # Shape
+//!
+//! The query gives `user_no` (bigint) and `user_id` (text) of the members, each user once, in no order.
+//!
+//! By default ([`Strategy::Arms`]) leaves that select the same events share an *arm*: one scan, grouped by `user_no`,
+//! with a conditional aggregate for each leaf. Arms are joined by `UNION ALL` and grouped once more. An arm does not hand
+//! measures on but *marks*: the column `m<i>` is 1 where the i-th leaf differs from what it is for a user without
+//! events, NULL elsewhere. So `count gte 2` is `m0 IS NOT NULL`, `count lte 2` is `m0 IS NULL`, both two-valued, an arm
+//! drops every user without a mark, and the tree is one boolean expression over the marks. The result joins the
+//! profiles, from the left only if someone without a mark can be a member.
+
+mod arm;
+mod marks;
+mod tree;
+
+use std::collections::BTreeMap;
+
+use sqlparser::ast::Query;
+
+use crate::dialect::{Dialect, Support};
+use crate::diagnostics::{Code, Diagnostic};
+use crate::plan::{EventMatch, Interval, Plan};
+
+pub(crate) use arm::filter;
+pub use marks::Strategy;
+
+/// Where a backend keeps a workspace's tables: the parts of each name, to be quoted.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    /// `event`, `user_no`, `ts`, `message_id` and the property columns.
+    pub events: Vec<String>,
+    /// `user_no`, `user_id`, `first_seen_at`, `last_seen_at` and the attribute columns; one row a user.
+    pub profiles: Vec<String>,
+    /// Each list by its key: `user_id`, unique.
+    pub lists: BTreeMap<String, Vec<String>>,
+}
+
+/// A lowered plan.
+#[derive(Debug, Clone)]
+pub struct Lowered {
+    /// The query's AST.
+    pub query: Query,
+    /// What it reads of the events, one entry an arm; for pruning.
+    pub reads: Vec<Read>,
+    /// Keys of the lists that it joins.
+    pub lists: Vec<String>,
+}
+
+/// Events that an arm reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// Which.
+    pub events: EventMatch,
+    /// When.
+    pub window: Interval,
+}
+
+/// Lowers a simplified plan.
+///
+/// # Errors
+///
+/// `NotSupported` diagnostics for operators and measures that the dialect cannot say exactly, and for lists that the
+/// backend has no table for.
+pub fn lower(plan: &Plan, dialect: &dyn Dialect, tables: &Tables, strategy: Strategy) -> Result<Lowered, Vec<Diagnostic>> {
+    let marks = marks::Marks::collect(plan);
+    let mut faults = Vec::new();
+    for op in &marks.ops {
+        if dialect.support(*op) != Support::Exact {
+            faults.push(Diagnostic::new(Code::NotSupported, "", format!("{} cannot run \"{}\"", dialect.name(), op.name())));
+        }
+    }
+    for measure in &marks.measures {
+        if dialect.measure_support(*measure) != Support::Exact {
+            faults.push(Diagnostic::new(Code::NotSupported, "", format!("{} cannot run \"{}\"", dialect.name(), measure.name())));
+        }
+    }
+    for key in &marks.lists {
+        if !tables.lists.contains_key(key) {
+            faults.push(Diagnostic::new(Code::UnknownList, "", format!("there is no table for list \"{key}\"")));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(tree::query(plan, &marks, dialect, tables, strategy))
+}

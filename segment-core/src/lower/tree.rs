@@ -1,0 +1,218 @@
+//! The whole query: arms, joins, and the tree as one boolean expression.
+
+use sqlparser::ast::{BinaryOperator, Expr, SetExpr};
+
+use super::arm::{self, Columns, mark_name};
+use super::marks::{Marks, Strategy};
+use super::{Lowered, Read, Tables};
+use crate::catalog::{Builtin, Column, ColumnKind};
+use crate::dialect::Dialect;
+use crate::plan::{FieldRef, Leaf, Node, Plan, Source, Test};
+use crate::sql::{self, Aggregate, SelectSpec};
+use crate::time::Zone;
+use crate::types::Type;
+use crate::value::Value;
+
+/// Aliases: profiles, the grouped marks, the arms' union.
+const PROFILES: &str = "p";
+const MARKS: &str = "e";
+const ARMS: &str = "a";
+
+pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, tables: &Tables, strategy: Strategy) -> Lowered {
+    let cx = Tree { plan, marks, dialect, tables, strategy };
+    let arms = marks.arms(strategy);
+    let reads = arms.iter().map(|a| Read { events: a.events.clone(), window: a.window }).collect();
+    let mut joins = Vec::new();
+    if strategy != Strategy::Subqueries {
+        let selects: Vec<SetExpr> =
+            arms.iter().map(|a| arm::select(a, marks, &plan.zone, dialect, tables, strategy, Columns::Marks)).collect();
+        let several = selects.len() > 1;
+        if let Some(union) = sql::union_all(selects) {
+            let grouped = if several { regrouped(union, marks.leaves.len()) } else { union };
+            let left = without_marks(&plan.root).possibly_true;
+            joins.push(sql::join(sql::derived(sql::query(grouped), MARKS), users_equal(MARKS), left));
+        }
+    }
+    for (i, key) in marks.lists.iter().enumerate() {
+        let name = list_name(i);
+        let table = tables.lists.get(key).cloned().unwrap_or_default();
+        let on = sql::binary(sql::column_of(&name, "user_id"), BinaryOperator::Eq, sql::column_of(PROFILES, "user_id"));
+        joins.push(sql::join(sql::table(&table, Some(&name)), on, true));
+    }
+    let mut conditions = vec![cx.universe()];
+    match plan.root.as_ref() {
+        Node::Const(true) => {}
+        Node::All(children) => conditions.extend(children.iter().map(|c| cx.node(c))),
+        root => conditions.push(cx.node(root)),
+    }
+    let body = sql::select(SelectSpec {
+        projection: vec![
+            sql::item(sql::column_of(PROFILES, "user_no"), "user_no"),
+            sql::item(sql::column_of(PROFILES, "user_id"), "user_id"),
+        ],
+        from: sql::table(&tables.profiles, Some(PROFILES)),
+        joins,
+        selection: Some(sql::and(conditions)),
+        group_by: Vec::new(),
+        having: None,
+    });
+    Lowered { query: sql::query(body), reads, lists: marks.lists.clone() }
+}
+
+/// One row a user over the arms' union: each mark comes from one arm at most.
+fn regrouped(union: SetExpr, leaves: usize) -> SetExpr {
+    let mut projection = vec![sql::item(sql::column("user_no"), "user_no")];
+    for i in 0..leaves {
+        let mark = mark_name(i);
+        projection.push(sql::item(Aggregate::new("max", vec![sql::column(&mark)]).expr(), &mark));
+    }
+    sql::select(SelectSpec {
+        projection,
+        from: sql::derived(sql::query(union), ARMS),
+        joins: Vec::new(),
+        selection: None,
+        group_by: vec![sql::column("user_no")],
+        having: None,
+    })
+}
+
+fn users_equal(other: &str) -> Expr {
+    sql::binary(sql::column_of(other, "user_no"), BinaryOperator::Eq, sql::column_of(PROFILES, "user_no"))
+}
+
+fn list_name(i: usize) -> String {
+    format!("l{i}")
+}
+
+struct Tree<'a> {
+    plan: &'a Plan,
+    marks: &'a Marks<'a>,
+    dialect: &'a dyn Dialect,
+    tables: &'a Tables,
+    strategy: Strategy,
+}
+
+impl Tree<'_> {
+    /// Users first seen before the instant; no first seen: always there.
+    fn universe(&self) -> Expr {
+        let seen = sql::column_of(PROFILES, Builtin::FirstSeenAt.name());
+        let before = sql::binary(seen.clone(), BinaryOperator::Lt, self.dialect.value(&Value::Timestamp(self.plan.as_of)));
+        sql::or(vec![sql::is_null(seen), before])
+    }
+
+    /// True where the node holds; false or NULL elsewhere.
+    fn node(&self, node: &Node) -> Expr {
+        match node {
+            Node::Const(b) => sql::boolean(*b),
+            Node::All(children) => sql::and(children.iter().map(|c| self.node(c)).collect()),
+            Node::Any(children) => sql::or(children.iter().map(|c| self.node(c)).collect()),
+            Node::Leaf(leaf) => self.leaf(leaf, true),
+            Node::Not(child) => match child.as_ref() {
+                Node::Leaf(leaf) => self.leaf(leaf, false),
+                other => sql::not(sql::coalesce_false(self.node(other))),
+            },
+        }
+    }
+
+    fn leaf(&self, leaf: &Leaf, holds: bool) -> Expr {
+        match leaf {
+            Leaf::Attribute(field, test) => {
+                let value = stored(field, Some(PROFILES), &self.plan.zone, self.dialect);
+                match (test, holds) {
+                    (_, true) => test.lower(value, &field.ty, self.dialect),
+                    (Test::Exists, false) => sql::is_null(value),
+                    (_, false) => sql::not(sql::coalesce_false(test.lower(value, &field.ty, self.dialect))),
+                }
+            }
+            Leaf::Event(event) => {
+                let Some(i) = self.marks.position(event) else {
+                    return sql::boolean(false);
+                };
+                let marked = holds != event.holds_over_nothing();
+                if self.strategy == Strategy::Subqueries {
+                    let arms = self.marks.arms(self.strategy);
+                    let Some(arm) = arms.iter().find(|a| a.leaves.contains(&i)) else {
+                        return sql::boolean(false);
+                    };
+                    let select =
+                        arm::select(arm, self.marks, &self.plan.zone, self.dialect, self.tables, self.strategy, Columns::UserOnly);
+                    return sql::in_subquery(sql::column_of(PROFILES, "user_no"), sql::query(select), !marked);
+                }
+                let mark = sql::column_of(MARKS, &mark_name(i));
+                if marked { sql::is_not_null(mark) } else { sql::is_null(mark) }
+            }
+            Leaf::List(key) => {
+                let i = self.marks.lists.iter().position(|k| k == key).unwrap_or_default();
+                let member = sql::column_of(&list_name(i), "user_id");
+                if holds { sql::is_not_null(member) } else { sql::is_null(member) }
+            }
+            Leaf::Sample(sample) => {
+                let (id, ty) = match &sample.by {
+                    None => (sql::column_of(PROFILES, Builtin::UserId.name()), Type::String),
+                    Some(field) => (stored(field, Some(PROFILES), &self.plan.zone, self.dialect), field.ty.clone()),
+                };
+                let inside = self.dialect.in_sample(id, &ty, sample);
+                if holds { inside } else { sql::not(sql::coalesce_false(inside)) }
+            }
+        }
+    }
+}
+
+/// The expression that finds a stored value; NULL where it is missing.
+pub(super) fn stored(field: &FieldRef, table: Option<&str>, zone: &Zone, dialect: &dyn Dialect) -> Expr {
+    let plain = |name: &str| match table {
+        Some(table) => sql::column_of(table, name),
+        None => sql::column(name),
+    };
+    match &field.source {
+        Source::Builtin(builtin) => plain(builtin.name()),
+        Source::Column(_, column) => current(column, &plain, zone, dialect),
+        Source::MapKey(_, column, key) => dialect.map_value(plain(&column.name), key, &field.ty),
+        // Item fields live inside `any_item`, where the dialect finds them.
+        Source::Item => sql::null(),
+    }
+}
+
+/// The column's value, or that of the narrower column which held it before the type widened.
+fn current(column: &Column, plain: &dyn Fn(&str) -> Expr, zone: &Zone, dialect: &dyn Dialect) -> Expr {
+    let value = plain(&column.name);
+    match &column.before {
+        None => value,
+        Some(before) => {
+            let ty = match column.kind {
+                ColumnKind::Timestamp => Type::Timestamp,
+                _ => Type::Number,
+            };
+            let narrow = current(before, plain, zone, dialect);
+            sql::call("coalesce", vec![value, dialect.widened(narrow, &ty, zone)])
+        }
+    }
+}
+
+/// What a tree can be for a user who has no mark.
+#[derive(Clone, Copy)]
+struct Possible {
+    possibly_true: bool,
+    possibly_false: bool,
+}
+
+fn without_marks(node: &Node) -> Possible {
+    let known = |b: bool| Possible { possibly_true: b, possibly_false: !b };
+    match node {
+        Node::Const(b) => known(*b),
+        Node::Leaf(Leaf::Event(leaf)) => known(leaf.holds_over_nothing()),
+        Node::Leaf(Leaf::Attribute(..) | Leaf::List(_) | Leaf::Sample(_)) => Possible { possibly_true: true, possibly_false: true },
+        Node::Not(child) => {
+            let child = without_marks(child);
+            Possible { possibly_true: child.possibly_false, possibly_false: child.possibly_true }
+        }
+        Node::All(children) => {
+            let children: Vec<Possible> = children.iter().map(|c| without_marks(c)).collect();
+            Possible { possibly_true: children.iter().all(|c| c.possibly_true), possibly_false: children.iter().any(|c| c.possibly_false) }
+        }
+        Node::Any(children) => {
+            let children: Vec<Possible> = children.iter().map(|c| without_marks(c)).collect();
+            Possible { possibly_true: children.iter().any(|c| c.possibly_true), possibly_false: children.iter().all(|c| c.possibly_false) }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! `contains`: the text has the value in it. `not_contains` is its complement, so it holds for missing values.
+//!
+//! Types: string. Missing: false. By code point, without normalisation; with `ignore_case` both sides by simple lower
+//! case. The empty text is in every text.
+
+use sqlparser::ast::Expr;
+
+use super::literal::{self, Asked, Subject};
+use crate::convert::simple_lower;
+use crate::dialect::Dialect;
+use crate::plan::{Case, Test};
+use crate::resolve::Cx;
+use crate::value::Value;
+
+pub(super) fn fits(subject: Subject<'_>) -> bool {
+    subject.is_string()
+}
+
+pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
+    let case = asked.case(cx);
+    let text = literal::text(cx, asked.literal()?, &asked.value_at())?;
+    Some(if text.is_empty() { Test::Exists } else { Test::Contains(literal::folded(text, case), case) })
+}
+
+pub(super) fn holds(needle: &str, case: Case, value: &Value) -> bool {
+    match (value, case) {
+        (Value::String(text), Case::Exact) => text.contains(needle),
+        (Value::String(text), Case::Ignore) => simple_lower(text).contains(needle),
+        _ => false,
+    }
+}
+
+pub(super) fn lower(needle: &str, case: Case, value: Expr, dialect: &dyn Dialect) -> Expr {
+    dialect.contains(dialect.cased(value, case), needle)
+}

@@ -1,0 +1,60 @@
+//! `in`: equal to one of the values. `not_in` is its complement, so it holds for missing values.
+//!
+//! Types: scalars. Missing: false. `in []` never holds. Case as for `is`.
+
+use sqlparser::ast::Expr;
+
+use super::literal::{self, Asked, Subject};
+use crate::convert::simple_lower;
+use crate::dialect::Dialect;
+use crate::plan::{Case, Test};
+use crate::resolve::Cx;
+use crate::sql;
+use crate::value::Value;
+
+pub(super) fn fits(subject: Subject<'_>) -> bool {
+    subject.is_scalar()
+}
+
+pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
+    let case = asked.case(cx);
+    let items = asked.list(cx)?;
+    if items.is_empty() {
+        cx.never(asked, "the list of values is empty");
+        return Some(Test::Never);
+    }
+    let mut values = Vec::with_capacity(items.len());
+    let mut faulty = false;
+    for (i, item) in items.iter().enumerate() {
+        match literal::exact(cx, asked.subject, item, &format!("{}/{i}", asked.value_at())) {
+            Some(Some(Value::String(text))) => values.push(Value::String(literal::folded(&text, case))),
+            Some(Some(value)) => values.push(value),
+            Some(None) => {}
+            None => faulty = true,
+        }
+    }
+    if faulty {
+        return None;
+    }
+    values.sort_by(|a, b| a.compare(b).unwrap_or(std::cmp::Ordering::Equal));
+    values.dedup();
+    if values.is_empty() {
+        cx.never(asked, "none of the values is a whole number, so none is ever equal");
+        return Some(Test::Never);
+    }
+    Some(Test::In(values, case))
+}
+
+pub(super) fn holds(literals: &[Value], case: Case, value: &Value) -> bool {
+    match (case, value) {
+        (Case::Ignore, Value::String(text)) => {
+            let folded = Value::String(simple_lower(text));
+            literals.contains(&folded)
+        }
+        _ => literals.iter().any(|l| value.compare(l).is_some_and(|o| o.is_eq())),
+    }
+}
+
+pub(super) fn lower(literals: &[Value], case: Case, value: Expr, dialect: &dyn Dialect) -> Expr {
+    sql::in_list(dialect.cased(value, case), literals.iter().map(|l| dialect.value(l)).collect())
+}

@@ -1,0 +1,32 @@
+//! `is_empty`: the list has no items, or is missing. `is_not_empty` is its complement.
+//!
+//! Types: list of strings, list of objects. Missing: true, the one positive test that holds there.
+
+use sqlparser::ast::Expr;
+
+use super::literal::Subject;
+use crate::dialect::Dialect;
+use crate::plan::Test;
+use crate::sql;
+use crate::types::Type;
+use crate::value::Value;
+
+pub(super) fn fits(subject: Subject<'_>) -> bool {
+    matches!(subject.ty(), Some(Type::Strings | Type::Objects(_)))
+}
+
+pub(super) fn resolve() -> Option<Test> {
+    Some(Test::IsEmpty)
+}
+
+pub(super) fn holds(value: &Value) -> bool {
+    match value {
+        Value::Strings(list) => list.is_empty(),
+        Value::Objects(list) => list.is_empty(),
+        _ => false,
+    }
+}
+
+pub(super) fn lower(value: Expr, ty: &Type, dialect: &dyn Dialect) -> Expr {
+    sql::or(vec![Expr::IsNull(Box::new(value.clone())), dialect.no_items(value, ty)])
+}

@@ -1,0 +1,29 @@
+//! `lte`: at or below the value.
+//!
+//! Types: integer, number, date, timestamp, and the measures of those. Missing: false. A bound that the type never has
+//! (an integer against 2.5) is moved to its neighbour, never rounded.
+
+use sqlparser::ast::{BinaryOperator, Expr};
+
+use super::literal::{self, Asked, Side, Subject};
+use crate::dialect::Dialect;
+use crate::plan::Test;
+use crate::resolve::Cx;
+use crate::sql;
+use crate::value::Value;
+
+pub(super) fn fits(subject: Subject<'_>) -> bool {
+    subject.is_ordered()
+}
+
+pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
+    literal::bound(cx, asked.subject, asked.literal()?, &asked.value_at(), Side::Lte)
+}
+
+pub(super) fn holds(bound: &Value, value: &Value) -> bool {
+    value.compare(bound).is_some_and(|o| o.is_le())
+}
+
+pub(super) fn lower(bound: &Value, value: Expr, dialect: &dyn Dialect) -> Expr {
+    sql::binary(value, BinaryOperator::LtEq, dialect.value(bound))
+}

@@ -1,0 +1,134 @@
+//! Event predicates: which events, which of them, when, what is measured, how it is tested.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Cx, Names, filter};
+use crate::catalog::Origin;
+use crate::condition::{EventCondition, EventSelector, MeasureName, MeasureSpec};
+use crate::diagnostics::{Code, push_pointer};
+use crate::names;
+use crate::ops::Subject;
+use crate::plan::{EventLeaf, EventMatch, FieldRef, Filter, Interval, Leaf, Measure, Node, Test};
+use crate::types::Type;
+use crate::value::Value;
+
+pub(super) fn resolve(cx: &mut Cx<'_>, event: &EventCondition, pointer: &str) -> Option<Node> {
+    let events = selector(cx, &event.event, &push_pointer(pointer, "event"));
+    let filter = match &event.filter {
+        None => Some(Filter::Const(true)),
+        Some(condition) => filter(cx, condition, Names::Properties, &push_pointer(pointer, "where")),
+    };
+    let window = match &event.window {
+        None => {
+            let interval = Interval { start: None, end: cx.as_of };
+            cx.show_window(pointer, interval);
+            Some(interval)
+        }
+        Some(window) => cx.window(window, &push_pointer(pointer, "window")),
+    };
+    let measure = measure(cx, event.measure.as_ref(), &push_pointer(pointer, "measure"))?;
+    let (test, negative) = match &event.comparison {
+        None => (Test::Gte(Value::Integer(1)), false),
+        Some(comparison) => {
+            let subject = subject(&measure);
+            cx.comparison(comparison, subject, pointer)?
+        }
+    };
+    let leaf = Node::Leaf(Leaf::Event(EventLeaf { events: events?, filter: filter?, window: window?, measure, test }));
+    Some(if negative { Node::Not(Arc::new(leaf)) } else { leaf })
+}
+
+fn selector(cx: &mut Cx<'_>, selector: &EventSelector, at: &str) -> Option<EventMatch> {
+    match selector {
+        EventSelector::Name(name) => named(cx, name, at).then(|| EventMatch::Names(BTreeSet::from([name.clone()]))),
+        EventSelector::Names(list) => {
+            let known: Vec<bool> = list.iter().enumerate().map(|(i, name)| named(cx, name, &format!("{at}/{i}"))).collect();
+            known.iter().all(|k| *k).then(|| EventMatch::Names(list.iter().cloned().collect()))
+        }
+        EventSelector::Prefix(prefix) if prefix.is_empty() => Some(EventMatch::Any),
+        EventSelector::Prefix(prefix) => Some(EventMatch::Prefix(prefix.clone())),
+        EventSelector::Any => Some(EventMatch::Any),
+        EventSelector::Invalid => None,
+    }
+}
+
+fn named(cx: &mut Cx<'_>, name: &str, at: &str) -> bool {
+    match cx.catalog.events.get(name) {
+        Some(event) => {
+            if event.origin == Origin::Declared && !event.seen {
+                cx.warn(Code::NeverSeen, at, format!("event \"{name}\" is declared, but no data has it yet"));
+            }
+            true
+        }
+        None => {
+            let hint = names::nearest(name, cx.catalog.events.keys().map(String::as_str));
+            cx.fault_hint(Code::UnknownEvent, at, format!("there is no event \"{name}\": it is neither declared nor ever seen"), hint);
+            false
+        }
+    }
+}
+
+fn measure(cx: &mut Cx<'_>, spec: Option<&MeasureSpec>, at: &str) -> Option<Measure> {
+    let (name, property) = match spec {
+        None => return Some(Measure::Count),
+        Some(MeasureSpec::Invalid) => return None,
+        Some(MeasureSpec::Plain(name)) => (*name, None),
+        Some(MeasureSpec::Of(name, property)) => (*name, Some(property)),
+    };
+    let at = push_pointer(at, name.name());
+    let field = match property {
+        None => None,
+        Some(property) => Some(cx.field(Names::Properties, property, &at)?),
+    };
+    if let Some(field) = &field
+        && !fits(name, &field.ty)
+    {
+        let message = format!("\"{}\" does not fit a property of type {}", name.name(), field.ty.name());
+        cx.fault(Code::MeasureMismatch, &at, message);
+        return None;
+    }
+    made(name, field)
+}
+
+/// The type rule of each measure.
+fn fits(measure: MeasureName, ty: &Type) -> bool {
+    match measure {
+        MeasureName::Sum | MeasureName::Avg => matches!(ty, Type::Integer | Type::Number),
+        MeasureName::Min | MeasureName::Max => ty.is_ordered(),
+        MeasureName::Distinct => ty.is_scalar(),
+        MeasureName::First
+        | MeasureName::Last
+        | MeasureName::Count
+        | MeasureName::Days
+        | MeasureName::FirstTime
+        | MeasureName::LastTime => true,
+    }
+}
+
+fn made(measure: MeasureName, field: Option<FieldRef>) -> Option<Measure> {
+    Some(match measure {
+        MeasureName::Count => Measure::Count,
+        MeasureName::Days => Measure::Days,
+        MeasureName::FirstTime => Measure::FirstTime,
+        MeasureName::LastTime => Measure::LastTime,
+        MeasureName::Sum => Measure::Sum(field?),
+        MeasureName::Avg => Measure::Avg(field?),
+        MeasureName::Min => Measure::Min(field?),
+        MeasureName::Max => Measure::Max(field?),
+        MeasureName::Distinct => Measure::Distinct(field?),
+        MeasureName::First => Measure::First(field?),
+        MeasureName::Last => Measure::Last(field?),
+    })
+}
+
+/// What a measure's value is compared as.
+fn subject(measure: &Measure) -> Subject<'_> {
+    match measure {
+        Measure::Count | Measure::Days | Measure::Distinct(_) => Subject::Of(&Type::Integer),
+        Measure::Sum(_) => Subject::Sum,
+        Measure::Avg(_) => Subject::Avg,
+        Measure::Min(f) | Measure::Max(f) | Measure::First(f) | Measure::Last(f) => Subject::Of(&f.ty),
+        Measure::FirstTime | Measure::LastTime => Subject::Of(&Type::Timestamp),
+    }
+}

@@ -1,0 +1,295 @@
+//! Wire condition + catalog + instant + zone → typed [`Plan`].
+//!
+//! Every name is looked up, every operator checked against its type, every literal typed, every window turned into
+//! instants, every saved segment put in place of its reference. All faults are reported at once; a part at fault
+//! leaves no node, and a tree with faults no plan. Deliberately absent: anything about SQL or an engine.
+
+mod cycle;
+mod event;
+mod fields;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use cycle::find_cycle;
+pub(crate) use fields::{Names, filter};
+
+use crate::catalog::Catalog;
+use crate::condition::{Comparison, Condition, SampleCondition};
+use crate::decimal::Decimal;
+use crate::diagnostics::{Code, Diagnostic, push_pointer};
+use crate::limits;
+use crate::names;
+use crate::ops::{Asked, Subject};
+use crate::plan::{Interval, Leaf, Node, Plan, Sample, ShownWindow, Test};
+use crate::time::{Window, WindowFault, Zone, resolve_window};
+use crate::types::Type;
+
+/// The saved things that a tree can refer to.
+#[derive(Debug, Clone, Default)]
+pub struct Library {
+    /// Saved segments: key to the condition's JSON text.
+    pub segments: BTreeMap<String, String>,
+    /// Keys of the lists.
+    pub lists: BTreeSet<String>,
+}
+
+/// What resolving gave.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The plan; `None` if there is any diagnostic.
+    pub plan: Option<Plan>,
+    /// Every fault.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What is allowed but suspicious.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Resolves a condition.
+pub fn resolve(condition: &Condition, catalog: &Catalog, library: &Library, as_of: i64) -> Resolved {
+    let zone = match Zone::parse(&catalog.timezone) {
+        Ok(zone) => zone,
+        Err(message) => {
+            let diagnostics = vec![Diagnostic::new(Code::InvalidValue, "", format!("the workspace's time zone: {message}"))];
+            return Resolved { plan: None, diagnostics, warnings: Vec::new() };
+        }
+    };
+    let mut cx = Cx {
+        catalog,
+        library,
+        as_of,
+        zone,
+        diagnostics: Vec::new(),
+        warnings: Vec::new(),
+        windows: Vec::new(),
+        memo: BTreeMap::new(),
+        path: Vec::new(),
+        outer: String::new(),
+        expanded: 0,
+        too_many: false,
+    };
+    let root = cx.node(condition, "");
+    let Cx { zone, diagnostics, warnings, windows, .. } = cx;
+    let plan = root.filter(|_| diagnostics.is_empty()).map(|root| Plan { as_of, zone, root, windows });
+    Resolved { plan, diagnostics, warnings }
+}
+
+/// The state of one resolution.
+pub(crate) struct Cx<'a> {
+    pub(crate) catalog: &'a Catalog,
+    library: &'a Library,
+    pub(crate) as_of: i64,
+    pub(crate) zone: Zone,
+    diagnostics: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+    windows: Vec<ShownWindow>,
+    /// Segments resolved so far, with the number of their nodes.
+    memo: BTreeMap<String, (Option<Arc<Node>>, usize)>,
+    /// The segments being resolved, outermost first.
+    path: Vec<String>,
+    /// Pointer to the outermost reference being resolved.
+    outer: String,
+    expanded: usize,
+    too_many: bool,
+}
+
+impl Cx<'_> {
+    /// Reports a fault. Inside a saved segment it is reported at the reference that led there.
+    pub(crate) fn fault(&mut self, code: Code, pointer: &str, message: impl Into<String>) {
+        self.fault_hint(code, pointer, message, None);
+    }
+
+    pub(crate) fn fault_hint(&mut self, code: Code, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+        let mut diagnostic = self.placed(code, pointer, message.into());
+        diagnostic.hint = hint;
+        self.diagnostics.push(diagnostic);
+    }
+
+    pub(crate) fn warn(&mut self, code: Code, pointer: &str, message: impl Into<String>) {
+        let diagnostic = self.placed(code, pointer, message.into());
+        if !self.warnings.contains(&diagnostic) {
+            self.warnings.push(diagnostic);
+        }
+    }
+
+    fn placed(&self, code: Code, pointer: &str, message: String) -> Diagnostic {
+        match self.path.last() {
+            None => Diagnostic::new(code, pointer, message),
+            Some(_) => Diagnostic::new(code, self.outer.clone(), format!("in segment \"{}\" at \"{pointer}\": {message}", self.path.join("\" → \""))),
+        }
+    }
+
+    /// Warns that a positive test never holds, and so that a negative operator always does.
+    pub(crate) fn never(&mut self, asked: &Asked<'_>, reason: &str) {
+        let (code, holds) = if asked.negative { (Code::AlwaysTrue, "always") } else { (Code::NeverTrue, "never") };
+        self.warn(code, &asked.value_at(), format!("this {holds} holds: {reason}"));
+    }
+
+    /// Resolves a window to instants, and keeps it to be shown.
+    pub(crate) fn window(&mut self, window: &Window, at: &str) -> Option<Interval> {
+        match resolve_window(window, self.as_of, &self.zone) {
+            Ok(interval) => {
+                self.show_window(at, interval);
+                Some(interval)
+            }
+            Err(WindowFault::Empty) => {
+                self.fault(Code::EmptyWindow, at, "the window is empty at every instant: its start is not before its end");
+                None
+            }
+            Err(WindowFault::MixedUnits) => {
+                self.fault(Code::MixedUnits, at, "an aligned \"ago\" needs one unit for both ends");
+                None
+            }
+            Err(WindowFault::BadTime { member }) => {
+                self.fault(Code::InvalidWindow, &push_pointer(at, member), "an instant such as 2026-01-31T09:00:00Z, or a date, is needed");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn show_window(&mut self, at: &str, interval: Interval) {
+        let pointer = if self.path.is_empty() { at.to_owned() } else { format!("{}{at}", self.outer) };
+        let shown = ShownWindow { pointer, segments: self.path.clone(), interval };
+        if !self.windows.contains(&shown) {
+            self.windows.push(shown);
+        }
+    }
+
+    /// Resolves a comparison of a subject; the test is positive, the flag says to take its complement.
+    pub(crate) fn comparison(&mut self, comparison: &Comparison, subject: Subject<'_>, pointer: &str) -> Option<(Test, bool)> {
+        let op = comparison.op?;
+        if !op.fits(subject) {
+            let fitting: Vec<&str> = crate::ops::Op::ALL.iter().filter(|o| o.fits(subject)).map(|o| o.name()).collect();
+            self.fault_hint(
+                Code::OperatorMismatch,
+                &push_pointer(pointer, "op"),
+                format!("\"{}\" does not fit a value of type {}", op.name(), subject.name()),
+                Some(format!("these do: {}", fitting.join(", "))),
+            );
+            return None;
+        }
+        let asked = Asked { subject, comparison, pointer, negative: op.is_negative() };
+        op.resolve(self, &asked).map(|test| (test, op.is_negative()))
+    }
+
+    fn count_node(&mut self, pointer: &str, nodes: usize) -> bool {
+        self.expanded = self.expanded.saturating_add(nodes);
+        if self.expanded <= limits::EXPANDED_NODES_MAX {
+            return true;
+        }
+        if !self.too_many {
+            self.too_many = true;
+            self.fault(
+                Code::TooManyNodes,
+                pointer,
+                format!("with its saved segments put in, the tree has more than {} nodes", limits::EXPANDED_NODES_MAX),
+            );
+        }
+        false
+    }
+
+    fn node(&mut self, condition: &Condition, pointer: &str) -> Option<Arc<Node>> {
+        if !matches!(condition, Condition::Segment(_)) && !self.count_node(pointer, 1) {
+            return None;
+        }
+        let node = match condition {
+            Condition::All(children) => Node::All(self.children(children, pointer, "all")?),
+            Condition::Any(children) => Node::Any(self.children(children, pointer, "any")?),
+            Condition::Not(child) => Node::Not(self.node(child, &push_pointer(pointer, "not"))?),
+            Condition::Everyone => Node::Const(true),
+            Condition::Attribute(name, comparison) => {
+                let field = self.field(Names::Attributes, name, &push_pointer(pointer, "attribute"))?;
+                let (test, negative) = self.comparison(comparison, Subject::Of(&field.ty), pointer)?;
+                let leaf = Node::Leaf(Leaf::Attribute(field, test));
+                if negative { Node::Not(Arc::new(leaf)) } else { leaf }
+            }
+            Condition::Event(event) => event::resolve(self, event, pointer)?,
+            Condition::Segment(key) => return self.segment(key, &push_pointer(pointer, "segment")),
+            Condition::List(key) => {
+                if !self.library.lists.contains(key) {
+                    let hint = names::nearest(key, self.library.lists.iter().map(String::as_str));
+                    self.fault_hint(Code::UnknownList, &push_pointer(pointer, "list"), format!("there is no list \"{key}\""), hint);
+                    return None;
+                }
+                Node::Leaf(Leaf::List(key.clone()))
+            }
+            Condition::Sample(sample) => Node::Leaf(Leaf::Sample(self.sample(sample, &push_pointer(pointer, "sample"))?)),
+            Condition::Sequence(_) | Condition::Sql(_) => {
+                if !self.path.is_empty() {
+                    self.fault(Code::NotSupported, pointer, "sequences and SQL conditions are not supported yet");
+                }
+                return None;
+            }
+            Condition::Invalid => return None,
+        };
+        Some(Arc::new(node))
+    }
+
+    fn children(&mut self, children: &[Condition], pointer: &str, key: &str) -> Option<Vec<Arc<Node>>> {
+        let at = push_pointer(pointer, key);
+        if children.is_empty() {
+            let meaning = if key == "all" { "everyone" } else { "nobody" };
+            self.warn(Code::EmptyGroup, &at, format!("\"{key}\" of nothing is {meaning}"));
+        }
+        // Every child is resolved, so that every fault is found, before a missing one is given up on.
+        let nodes: Vec<Option<Arc<Node>>> = children.iter().enumerate().map(|(i, c)| self.node(c, &format!("{at}/{i}"))).collect();
+        nodes.into_iter().collect()
+    }
+
+    fn segment(&mut self, key: &str, at: &str) -> Option<Arc<Node>> {
+        if let Some(start) = self.path.iter().position(|k| k == key) {
+            let cycle: Vec<&str> = self.path.iter().skip(start).map(String::as_str).chain([key]).collect();
+            let message = format!("segments refer to each other in a circle: {}", cycle.join(" → "));
+            self.fault(Code::SegmentCycle, at, message);
+            return None;
+        }
+        if let Some((node, nodes)) = self.memo.get(key).cloned() {
+            return if self.count_node(at, nodes) { node } else { None };
+        }
+        let Some(text) = self.library.segments.get(key) else {
+            let hint = names::nearest(key, self.library.segments.keys().map(String::as_str));
+            self.fault_hint(Code::UnknownSegment, at, format!("there is no segment \"{key}\""), hint);
+            return None;
+        };
+        let parsed = Condition::parse(text);
+        let outermost = self.path.is_empty();
+        if outermost {
+            self.outer = at.to_owned();
+        }
+        self.path.push(key.to_owned());
+        for d in &parsed.diagnostics {
+            self.fault_hint(d.code, &d.pointer, d.message.clone(), d.hint.clone());
+        }
+        let before = self.expanded;
+        let node = if parsed.diagnostics.is_empty() { self.node(&parsed.condition, "") } else { None };
+        let nodes = self.expanded.saturating_sub(before);
+        self.path.pop();
+        if outermost {
+            self.outer.clear();
+        }
+        self.memo.insert(key.to_owned(), (node.clone(), nodes));
+        node
+    }
+
+    fn sample(&mut self, sample: &SampleCondition, at: &str) -> Option<Sample> {
+        let percent = Decimal::parse(&sample.percent).ok().filter(|p| *p >= Decimal::from(0) && *p <= Decimal::from(100));
+        if percent.is_none() {
+            self.fault(Code::InvalidValue, &push_pointer(at, "percent"), "\"percent\" is a number from 0 to 100");
+        }
+        let by = match &sample.by {
+            None => Some(None),
+            Some(name) => {
+                let pointer = push_pointer(at, "by");
+                self.field(Names::Attributes, name, &pointer).and_then(|field| match field.ty {
+                    Type::String | Type::Integer | Type::Boolean => Some(Some(field)),
+                    _ => {
+                        let message = format!("\"by\" is an attribute of type string, integer or boolean; \"{name}\" is {}", field.ty.name());
+                        self.fault(Code::InvalidValue, &pointer, message);
+                        None
+                    }
+                })
+            }
+        };
+        Some(Sample { threshold: percent?.share_of_2_64(), salt: sample.salt.clone(), by: by? })
+    }
+}

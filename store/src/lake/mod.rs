@@ -1,0 +1,18 @@
+//! The lake: Iceberg tables of events and lists on a local folder, in a catalog kept in SQLite.
+//!
+//! In: sorted batches of one day. Out: pinned snapshots, planned by Iceberg and read as Parquet files by whoever asks.
+//! Deliberately absent: rewriting and deleting rows, which Iceberg's Rust library cannot do; files with deletes are
+//! reported, not applied.
+
+use std::time::Duration;
+
+pub mod file_writer;
+pub mod keys;
+pub(crate) mod metrics;
+pub(crate) mod order;
+pub mod schema;
+pub mod snapshot;
+pub(crate) mod tables;
+
+/// How long files stay after the last state that named them was replaced.
+pub const GARBAGE_AGE: Duration = Duration::from_secs(15 * 60);

@@ -1,0 +1,171 @@
+//! A pinned snapshot of the events, and planning what to read of it.
+
+use std::path::PathBuf;
+
+use arrow::datatypes::SchemaRef;
+use futures::TryStreamExt;
+use iceberg::expr::{Predicate, Reference};
+use iceberg::spec::{Datum, PrimitiveLiteral, Struct};
+use iceberg::table::Table;
+
+use crate::error::{Attempt, Result, StoreError};
+use crate::lake::tables::local_path;
+
+/// Events that a query may need: a row is needed if any of the reads takes it. Planning may return more, never less.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRead {
+    /// The names; `None` for any, and nothing for an empty list.
+    pub names: Option<Vec<String>>,
+    /// The names' prefix, besides `names`: both must hold when both are given.
+    pub prefix: Option<String>,
+    /// The least `ts`, microseconds; `None` from the beginning.
+    pub start: Option<i64>,
+    /// The first `ts` not to read, microseconds.
+    pub end: i64,
+}
+
+impl EventRead {
+    fn predicate(&self) -> Option<Predicate> {
+        let mut predicate = Reference::new("ts").less_than(Datum::timestamptz_micros(self.end));
+        if let Some(start) = self.start {
+            if start >= self.end {
+                return None;
+            }
+            predicate = predicate.and(Reference::new("ts").greater_than_or_equal_to(Datum::timestamptz_micros(start)));
+        }
+        match self.names.as_deref() {
+            Some([]) => return None,
+            Some([name]) => predicate = predicate.and(Reference::new("event").equal_to(Datum::string(name))),
+            Some(names) => predicate = predicate.and(Reference::new("event").is_in(names.iter().map(Datum::string))),
+            None => {}
+        }
+        if let Some(prefix) = self.prefix.as_deref().filter(|p| !p.is_empty()) {
+            predicate = predicate.and(Reference::new("event").starts_with(Datum::string(prefix)));
+        }
+        Some(predicate)
+    }
+}
+
+/// A file of events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataFileInfo {
+    /// Absolute local path.
+    pub path: PathBuf,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// The UTC day of all its events, days since 1970-01-01.
+    pub day: i32,
+}
+
+/// What to read, and what there is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventsPlan {
+    /// Files that may hold needed rows, by day and path.
+    pub files: Vec<DataFileInfo>,
+    /// Delete files that apply to them. Always empty in the embedded lake; a reader that cannot apply them must refuse.
+    pub deletes: Vec<String>,
+    /// Files in the snapshot.
+    pub files_total: u64,
+    /// Rows in the snapshot.
+    pub rows_total: u64,
+    /// Bytes of files in the snapshot.
+    pub bytes_total: u64,
+}
+
+/// The events of a pinned state. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EventsSnapshot {
+    table: Table,
+    snapshot_id: Option<i64>,
+    schema: SchemaRef,
+}
+
+impl EventsSnapshot {
+    pub(crate) fn new(table: Table, snapshot_id: Option<i64>, schema: SchemaRef) -> Self {
+        Self { table, snapshot_id, schema }
+    }
+
+    /// The Iceberg snapshot's id; `None` before the first event.
+    pub fn id(&self) -> Option<i64> {
+        self.snapshot_id
+    }
+
+    /// The Arrow schema of the pinned catalog ([`crate::events_schema`]).
+    /// Files may lack newer columns: read them as null, matching columns by name.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Plans reads by partition and file statistics.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the lake's metadata cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: it only reads.
+    pub async fn plan(&self, reads: &[EventRead]) -> Result<EventsPlan> {
+        let predicates = reads.iter().filter_map(EventRead::predicate).collect();
+        self.plan_where(any(predicates)).await
+    }
+
+    /// Plans what a predicate needs; nothing for none.
+    pub(crate) async fn plan_where(&self, predicate: Option<Predicate>) -> Result<EventsPlan> {
+        let Some(snapshot_id) = self.snapshot_id else { return Ok(EventsPlan::default()) };
+        let snapshot = self.table.metadata().snapshot_by_id(snapshot_id);
+        let snapshot = snapshot.ok_or_else(|| StoreError::corrupt_plain(format!("the lake has no snapshot {snapshot_id}")))?;
+        let total = |key: &str| -> Result<u64> {
+            let text = snapshot.summary().additional_properties.get(key);
+            let text = text.ok_or_else(|| StoreError::corrupt_plain(format!("snapshot {snapshot_id} has no {key}")))?;
+            text.parse().map_err(|e| StoreError::corrupt(format!("{key} of snapshot {snapshot_id} is {text:?}"), e))
+        };
+        let mut plan = EventsPlan {
+            files_total: total("total-data-files")?,
+            rows_total: total("total-records")?,
+            bytes_total: total("total-files-size")?,
+            ..EventsPlan::default()
+        };
+        let Some(predicate) = predicate else { return Ok(plan) };
+        let scan = self.table.scan().snapshot_id(snapshot_id).select_empty().with_filter(predicate).build();
+        let tasks = scan.attempt("plan a scan of the lake")?.plan_files().await.attempt("plan a scan of the lake")?;
+        let tasks: Vec<_> = tasks.try_collect().await.attempt("plan a scan of the lake")?;
+        for task in tasks {
+            plan.deletes.extend(task.deletes.iter().map(|d| d.file_path.clone()));
+            let rows = task.record_count.ok_or_else(|| StoreError::corrupt_plain(format!("{} has no row count", task.data_file_path)))?;
+            let day = task.partition.as_ref().and_then(day_of);
+            let day = day.ok_or_else(|| StoreError::corrupt_plain(format!("{} is of no day", task.data_file_path)))?;
+            plan.files.push(DataFileInfo { path: local_path(&task.data_file_path), size_bytes: task.file_size_in_bytes, rows, day });
+        }
+        plan.files.sort_by(|a, b| (a.day, &a.path).cmp(&(b.day, &b.path)));
+        plan.deletes.sort();
+        plan.deletes.dedup();
+        Ok(plan)
+    }
+}
+
+/// The day in a partition tuple.
+fn day_of(partition: &Struct) -> Option<i32> {
+    match partition.fields().first()?.as_ref()?.as_primitive_literal()? {
+        PrimitiveLiteral::Int(day) => Some(day),
+        _ => None,
+    }
+}
+
+/// The disjunction, balanced so that hundreds of reads do not make a deep tree.
+fn any(mut predicates: Vec<Predicate>) -> Option<Predicate> {
+    while predicates.len() > 1 {
+        let mut pairs = predicates.into_iter();
+        let mut next = Vec::new();
+        while let Some(left) = pairs.next() {
+            next.push(match pairs.next() {
+                Some(right) => left.or(right),
+                None => left,
+            });
+        }
+        predicates = next;
+    }
+    predicates.pop()
+}

@@ -1,0 +1,205 @@
+//! Making, opening, growing and appending to the lake's tables.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use iceberg::io::{FileIO, LocalFsStorageFactory};
+use iceberg::spec::{DataFile, SortOrder, TableMetadata, UnboundPartitionSpec};
+use iceberg::table::Table;
+use iceberg::transaction::{AddColumn, ApplyTransactionAction, Transaction};
+use iceberg::{Catalog, CatalogBuilder, NamespaceIdent, Runtime, TableCreation, TableIdent};
+use iceberg_catalog_sql::{SqlBindStyle, SqlCatalog, SqlCatalogBuilder};
+
+use crate::error::{Attempt, Result, StoreError};
+use crate::lake::schema;
+
+/// The catalog's name in the Iceberg tables of the database; Trino's JDBC catalog is given the same.
+pub(crate) const CATALOG: &str = "muster";
+/// The table of events.
+pub(crate) const EVENTS: &str = "events";
+/// The snapshot property that names the import.
+pub(crate) const IMPORT_PROPERTY: &str = "muster.import";
+/// The snapshot property of the log's offsets that the snapshot holds.
+const OFFSETS_PROPERTY: &str = "muster.log-offsets";
+
+/// The lake's catalog, for writing. Reading a pinned state does without: the state row names the metadata file.
+pub(crate) struct Tables {
+    catalog: SqlCatalog,
+}
+
+/// An identifier of a table.
+fn ident(workspace: &str, table: &str) -> TableIdent {
+    TableIdent::new(NamespaceIdent::new(workspace.to_owned()), table.to_owned())
+}
+
+/// The URI that names a local path in Iceberg's metadata.
+pub(crate) fn uri(path: &Path) -> Result<String> {
+    let text = path.to_str().ok_or_else(|| StoreError::Invalid(format!("the path {} is not UTF-8", path.display())))?;
+    Ok(format!("file://{text}"))
+}
+
+/// The local path of such a URI.
+pub(crate) fn local_path(uri: &str) -> PathBuf {
+    PathBuf::from(uri.strip_prefix("file://").unwrap_or(uri))
+}
+
+/// A path within an SQLite URL.
+fn percent_encode(path: &Path) -> Result<String> {
+    let text = path.to_str().ok_or_else(|| StoreError::Invalid(format!("the path {} is not UTF-8", path.display())))?;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    Ok(out)
+}
+
+/// Opens a table at a metadata file, without the catalog.
+pub(crate) async fn open_at(workspace: &str, table: &str, metadata_location: &str) -> Result<Table> {
+    let io = FileIO::new_with_fs();
+    let metadata = TableMetadata::read_from(&io, metadata_location).await.attempt("read the lake's metadata")?;
+    Table::builder()
+        .file_io(io)
+        .identifier(ident(workspace, table))
+        .metadata_location(metadata_location)
+        .metadata(metadata)
+        .runtime(Runtime::try_current().attempt("use the lake outside a tokio runtime")?)
+        .build()
+        .attempt("open a table of the lake")
+}
+
+impl Tables {
+    /// Opens the catalog in the database.
+    pub(crate) async fn open(database: &Path, warehouse: &Path) -> Result<Self> {
+        let catalog = SqlCatalogBuilder::default()
+            .uri(format!("sqlite://{}?mode=rwc", percent_encode(database)?))
+            .warehouse_location(uri(warehouse)?)
+            .sql_bind_style(SqlBindStyle::QMark)
+            .prop("pool.max-connections", "2")
+            .with_storage_factory(Arc::new(LocalFsStorageFactory))
+            .load(CATALOG, HashMap::new())
+            .await
+            .attempt("open the lake's catalog")?;
+        Ok(Self { catalog })
+    }
+
+    /// Makes the workspace's namespace, if it is not there.
+    pub(crate) async fn ensure_namespace(&self, workspace: &str, location: &Path) -> Result<()> {
+        let namespace = NamespaceIdent::new(workspace.to_owned());
+        if self.catalog.namespace_exists(&namespace).await.attempt("read the lake's catalog")? {
+            return Ok(());
+        }
+        let properties = HashMap::from([("location".to_owned(), uri(location)?)]);
+        self.catalog.create_namespace(&namespace, properties).await.attempt("make a namespace of the lake")?;
+        Ok(())
+    }
+
+    /// Makes the events table, in place of one that a crash left without a workspace.
+    pub(crate) async fn create_events(&self, workspace: &str, location: &Path) -> Result<Table> {
+        let base = schema::events_base_schema()?;
+        let partition = schema::events_partition(&base)?;
+        let order = schema::sort_order(&base, &["event", "user_no", "ts"])?;
+        self.create(workspace, EVENTS, location, base, Some(partition), order).await
+    }
+
+    /// Makes a list's table.
+    pub(crate) async fn create_list(&self, workspace: &str, table: &str, location: &Path) -> Result<Table> {
+        let base = schema::iceberg_schema(&schema::list_schema())?;
+        let order = schema::sort_order(&base, &["user_id"])?;
+        self.create(workspace, table, location, base, None, order).await
+    }
+
+    async fn create(
+        &self,
+        workspace: &str,
+        table: &str,
+        location: &Path,
+        schema: iceberg::spec::Schema,
+        partition: Option<UnboundPartitionSpec>,
+        order: SortOrder,
+    ) -> Result<Table> {
+        self.drop(workspace, table).await?;
+        let creation = TableCreation::builder()
+            .name(table.to_owned())
+            .location(uri(location)?)
+            .schema(schema)
+            .partition_spec_opt(partition)
+            .sort_order(order)
+            .build();
+        let namespace = NamespaceIdent::new(workspace.to_owned());
+        self.catalog.create_table(&namespace, creation).await.attempt("make a table of the lake")
+    }
+
+    /// Opens the catalog's present state of a table.
+    pub(crate) async fn load(&self, workspace: &str, table: &str) -> Result<Table> {
+        self.catalog.load_table(&ident(workspace, table)).await.attempt("open a table of the lake")
+    }
+
+    /// The tables of a workspace.
+    pub(crate) async fn names(&self, workspace: &str) -> Result<Vec<String>> {
+        let namespace = NamespaceIdent::new(workspace.to_owned());
+        let tables = self.catalog.list_tables(&namespace).await.attempt("read the lake's catalog")?;
+        Ok(tables.into_iter().map(|t| t.name().to_owned()).collect())
+    }
+
+    /// Takes a table out of the catalog, leaving its files; one that is not there is fine.
+    pub(crate) async fn drop(&self, workspace: &str, table: &str) -> Result<()> {
+        let ident = ident(workspace, table);
+        if self.catalog.table_exists(&ident).await.attempt("read the lake's catalog")? {
+            self.catalog.drop_table(&ident).await.attempt("drop a table of the lake")?;
+        }
+        Ok(())
+    }
+
+    /// Adds the columns of `wanted` that the table lacks.
+    pub(crate) async fn add_columns(&self, table: Table, wanted: &Schema) -> Result<Table> {
+        let present = table.metadata().current_schema().clone();
+        let transaction = Transaction::new(&table);
+        let mut action = transaction.update_schema();
+        let mut added = false;
+        for field in wanted.fields() {
+            if present.field_by_name(field.name()).is_none() {
+                action = action.add_column(AddColumn::optional(field.name(), schema::iceberg_type(field.data_type())?));
+                added = true;
+            }
+        }
+        if !added {
+            return Ok(table);
+        }
+        let transaction = action.apply(transaction).attempt("add columns to the lake")?;
+        transaction.commit(&self.catalog).await.attempt("add columns to the lake")
+    }
+
+    /// Appends files in one snapshot, marked with the import.
+    pub(crate) async fn append(&self, table: &Table, files: Vec<DataFile>, import: &str) -> Result<Table> {
+        let transaction = Transaction::new(table);
+        let properties = HashMap::from([(OFFSETS_PROPERTY.to_owned(), "{}".to_owned()), (IMPORT_PROPERTY.to_owned(), import.to_owned())]);
+        // File names carry the import's id, so none can be in the table already.
+        let action = transaction.fast_append().with_check_duplicate(false).set_snapshot_properties(properties).add_data_files(files);
+        let transaction = action.apply(transaction).attempt("append to the lake")?;
+        transaction.commit(&self.catalog).await.attempt("append to the lake")
+    }
+}
+
+/// Syncs the metadata files of a table that were made after `since`, which Iceberg's library leaves to the kernel.
+pub(crate) fn sync_metadata(location: &Path, since: std::time::SystemTime) -> Result<()> {
+    let folder = location.join("metadata");
+    for entry in std::fs::read_dir(&folder).map_err(|e| StoreError::io("list", &folder, e))? {
+        let path = entry.map_err(|e| StoreError::io("list", &folder, e))?.path();
+        let modified = path.metadata().and_then(|m| m.modified()).map_err(|e| StoreError::io("read", &path, e))?;
+        if modified >= since {
+            sync(&path)?;
+        }
+    }
+    sync(&folder)
+}
+
+/// Syncs a file or folder.
+pub(crate) fn sync(path: &Path) -> Result<()> {
+    std::fs::File::open(path).and_then(|f| f.sync_all()).map_err(|e| StoreError::io("sync", path, e))
+}

@@ -1,0 +1,50 @@
+//! The embedded stores of a data directory: what `ingest` writes and `query-backends` reads.
+//!
+//! A [`Store`] is a directory. It holds [`Workspace`]s, each with a lake of events (Iceberg tables), profiles (a
+//! key-value store and its columnar form), lists, saved segments and one *state row*. Whoever reads takes a
+//! [`Pinned`] state and works on immutable files from then on; whoever writes takes the one [`Writer`] and ends with a
+//! commit, which switches the state row in a single SQLite transaction. That is the only moment anything becomes visible.
+//!
+//! ```text
+//! DIR/muster.db                              metadata and the Iceberg catalog's own tables (SQLite)
+//! DIR/warehouse/<workspace>/events/…         the Iceberg table of events
+//! DIR/warehouse/<workspace>/list_<n>/…       an Iceberg table for each list
+//! DIR/profiles/<workspace>/users.redb        profiles by user; only the writer opens it
+//! DIR/profiles/<workspace>/columns/*.parquet the columnar form that queries scan
+//! DIR/profiles/<workspace>/write.lock        held by the writer
+//! ```
+//!
+//! Invariants: reading opens neither `users.redb` nor any lock; files named by a state row are never changed, and are
+//! removed a while after no state row names them. Iceberg metadata holds absolute paths, so a directory cannot be moved.
+//!
+//! Deliberately absent: what a condition means, DataFusion, dependency checks between segments (the command line's).
+
+mod columns;
+pub mod error;
+pub mod lake;
+mod layout;
+pub mod lists;
+mod lock;
+mod meta;
+mod names;
+pub mod pinned;
+pub mod profiles;
+mod recover;
+mod store;
+mod workspace;
+mod writer;
+
+pub use columns::ColumnsBuilder;
+pub use error::{Result, StoreError};
+pub use lake::keys::KeyBatches;
+pub use lake::schema::{LAKE_TIMEZONE, events_schema};
+pub use lake::snapshot::{DataFileInfo, EventRead, EventsPlan, EventsSnapshot};
+pub use lake::file_writer::{EventFile, EventFileWriter};
+pub use lists::ListInfo;
+pub use meta::{ImportInfo, SegmentInfo};
+pub use names::{check_key, check_workspace_name};
+pub use pinned::Pinned;
+pub use profiles::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, profiles_schema};
+pub use store::Store;
+pub use workspace::Workspace;
+pub use writer::{CommitInfo, Writer};

@@ -1,0 +1,140 @@
+//! Lists of user ids: uploaded or made by hand.
+//!
+//! Each version of a list is a lake table of its own; the metadata names the current one. Replacing writes a new
+//! table, switches the name in one transaction, and leaves the old table's files to be collected.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arrow::array::StringArray;
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
+use parquet::schema::types::ColumnPath;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{Attempt, Result, StoreError};
+use crate::lake::GARBAGE_AGE;
+use crate::lake::file_writer::{close_file, properties};
+use crate::lake::metrics::{Place, data_file};
+use crate::lake::schema::{list_schema, with_field_ids};
+use crate::lake::tables::{sync, sync_metadata};
+use crate::lock::Lock;
+use crate::meta::{now_us, remove};
+use crate::names::check_key;
+use crate::workspace::Workspace;
+
+/// How the tables of lists begin.
+const TABLE_PREFIX: &str = "list_";
+/// Ids of a batch.
+const BATCH_ROWS: usize = 1 << 16;
+
+/// A list as it is now.
+///
+/// # Shape
+///
+/// Files have one column `user_id` (UTF-8, not null), unique over all files, sorted by bytes within and across the files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListInfo {
+    /// The list's key.
+    pub key: String,
+    /// The lake table, `list_<n>`.
+    pub table: String,
+    /// Its files, absolute paths; none for an empty list.
+    pub files: Vec<PathBuf>,
+    /// Distinct ids.
+    pub rows: u64,
+    /// Bytes of all files.
+    pub size_bytes: u64,
+    /// The import's report as given: rows, matched, duplicate, blank, unknown.
+    pub report: serde_json::Value,
+    /// When it was replaced last, microseconds.
+    pub updated_at: i64,
+}
+
+/// Makes a list of these ids.
+pub(crate) async fn replace(workspace: &Workspace, key: &str, mut ids: Vec<String>, report: serde_json::Value) -> Result<ListInfo> {
+    check_key(key)?;
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.first().is_some_and(String::is_empty) {
+        return Err(StoreError::Invalid("a list holds an empty user id".to_owned()));
+    }
+    let (shared, name) = (&workspace.shared, workspace.name());
+    let _lock = Lock::take(&shared.layout.lists_lock(name)).await?;
+    remove_orphans(workspace).await?;
+    let before = workspace.list(key).await?;
+
+    let tables = shared.tables().await?;
+    let table_name = format!("{TABLE_PREFIX}{}", shared.meta.next_list(name).await?);
+    let location = shared.layout.table(name, &table_name);
+    let started = SystemTime::now();
+    let table = tables.create_list(name, &table_name, &location).await?;
+    let mut info =
+        ListInfo { key: key.to_owned(), table: table_name, files: Vec::new(), rows: ids.len() as u64, size_bytes: 0, report, updated_at: now_us() };
+    if !ids.is_empty() {
+        let folder = location.join("data");
+        std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("make", &folder, e))?;
+        let path = folder.join(format!("{}.parquet", Uuid::new_v4().simple()));
+        let schema = table.metadata().current_schema();
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(&[0]).set_column_dictionary_enabled(ColumnPath::from("user_id"), false).build())
+            .with_parquet_schema(ArrowSchemaConverter::new().convert(&with_field_ids(&list_schema(), schema)?).attempt("write a list")?);
+        let file = File::create_new(&path).map_err(|e| StoreError::io("make", &path, e))?;
+        let mut writer = ArrowWriter::try_new_with_options(file, list_schema(), options).attempt("write a list")?;
+        for ids in ids.chunks(BATCH_ROWS) {
+            let batch = RecordBatch::try_new(list_schema(), vec![Arc::new(StringArray::from_iter_values(ids))]).attempt("write a list")?;
+            writer.write(&batch).attempt("write a list")?;
+        }
+        let (footer, size_bytes) = close_file(&mut writer, &path)?;
+        sync(&folder)?;
+        let place = Place { schema, spec_id: table.metadata().default_partition_spec_id(), day: None };
+        let file = data_file(&path, size_bytes, &footer, &place)?;
+        tables.append(&table, vec![file], &info.table).await?;
+        info.files.push(path);
+        info.size_bytes = size_bytes;
+    }
+    sync_metadata(&location, started)?;
+    let garbage: Vec<PathBuf> = before.iter().map(|b| shared.layout.table(name, &b.table)).collect();
+    shared.meta.put_list(name, &info, &garbage).await?;
+    if let Some(before) = before {
+        tables.drop(name, &before.table).await?;
+    }
+    Ok(info)
+}
+
+/// Deletes a list; whether it was there.
+pub(crate) async fn delete(workspace: &Workspace, key: &str) -> Result<bool> {
+    let (shared, name) = (&workspace.shared, workspace.name());
+    let _lock = Lock::take(&shared.layout.lists_lock(name)).await?;
+    let Some(info) = workspace.list(key).await? else { return Ok(false) };
+    shared.meta.delete_list(name, key, &[shared.layout.table(name, &info.table)]).await?;
+    shared.tables().await?.drop(name, &info.table).await?;
+    Ok(true)
+}
+
+/// Removes what interrupted replacements left, and old garbage. The lists' lock is held, so none is under way.
+async fn remove_orphans(workspace: &Workspace) -> Result<()> {
+    let (shared, name) = (&workspace.shared, workspace.name());
+    shared.meta.collect_garbage(name, GARBAGE_AGE).await?;
+    let current: Vec<String> = workspace.lists().await?.into_iter().map(|l| l.table).collect();
+    let kept = shared.meta.garbage(name).await?;
+    let tables = shared.tables().await?;
+    for table in tables.names(name).await? {
+        if table.starts_with(TABLE_PREFIX) && !current.contains(&table) {
+            tables.drop(name, &table).await?;
+        }
+    }
+    let folder = shared.layout.warehouse().join(name);
+    for entry in std::fs::read_dir(&folder).map_err(|e| StoreError::io("list", &folder, e))? {
+        let entry = entry.map_err(|e| StoreError::io("list", &folder, e))?;
+        let table = entry.file_name().to_string_lossy().into_owned();
+        if table.starts_with(TABLE_PREFIX) && !current.contains(&table) && !kept.contains(&entry.path()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Files that no state names any more, kept for those who still read them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::{Sqlite, Transaction};
+
+use super::{Meta, now_us};
+use crate::error::{Attempt, Result, StoreError};
+
+/// Notes files or folders that version `version` no longer names.
+pub(super) async fn insert(
+    tx: &mut Transaction<'_, Sqlite>,
+    workspace: &str,
+    paths: &[PathBuf],
+    version: u64,
+    now: i64,
+) -> Result<()> {
+    for path in paths {
+        let text = path.to_str().ok_or_else(|| StoreError::Invalid(format!("{} is not UTF-8", path.display())))?;
+        sqlx::query("INSERT OR REPLACE INTO garbage (workspace, path, version, at) VALUES (?, ?, ?, ?)")
+            .bind(workspace)
+            .bind(text)
+            .bind(version as i64)
+            .bind(now)
+            .execute(&mut **tx)
+            .await
+            .attempt("note files to remove")?;
+    }
+    Ok(())
+}
+
+impl Meta {
+    /// Everything noted and not yet removed.
+    pub(crate) async fn garbage(&self, workspace: &str) -> Result<Vec<PathBuf>> {
+        let paths: Vec<String> = sqlx::query_scalar("SELECT path FROM garbage WHERE workspace = ?")
+            .bind(workspace)
+            .fetch_all(&self.pool)
+            .await
+            .attempt("read the files to remove")?;
+        Ok(paths.into_iter().map(PathBuf::from).collect())
+    }
+
+    /// Removes what was noted longer than `age` ago and before the present version.
+    pub(crate) async fn collect_garbage(&self, workspace: &str, age: Duration) -> Result<()> {
+        let age_us = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+        let paths: Vec<String> = sqlx::query_scalar(
+            "SELECT path FROM garbage g JOIN workspaces w ON w.name = g.workspace
+             WHERE g.workspace = ? AND g.at <= ? AND g.version < w.version",
+        )
+        .bind(workspace)
+        .bind(now_us().saturating_sub(age_us))
+        .fetch_all(&self.pool)
+        .await
+        .attempt("read the files to remove")?;
+        for text in paths {
+            remove(Path::new(&text))?;
+            sqlx::query("DELETE FROM garbage WHERE workspace = ? AND path = ?")
+                .bind(workspace)
+                .bind(&text)
+                .execute(&self.pool)
+                .await
+                .attempt("forget removed files")?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes a file or a folder with what is in it; one that is gone is fine.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let done = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    match done {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("remove", path, e)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use segment_core::catalog::Catalog;
+
+    use super::*;
+    use crate::meta::{EventsState, ProfilesState, State};
+
+    #[tokio::test]
+    async fn files_go_once_old_enough_and_two_versions_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let meta = Meta::open(&dir.path().join("m.db"), true).await.unwrap();
+        let state = |version| State {
+            version,
+            catalog: Catalog::new("UTC"),
+            events: EventsState { metadata_location: String::new(), snapshot_id: None },
+            profiles: ProfilesState::default(),
+        };
+        meta.insert_workspace("w", &state(1)).await.unwrap();
+        let file = dir.path().join("f");
+        std::fs::write(&file, "x").unwrap();
+        meta.switch("w", 1, &state(2), None, &[file.clone()]).await.unwrap();
+        meta.collect_garbage("w", Duration::ZERO).await.unwrap();
+        assert!(file.exists(), "the previous version named it");
+        meta.switch("w", 2, &state(3), None, &[]).await.unwrap();
+        meta.collect_garbage("w", Duration::from_secs(3600)).await.unwrap();
+        assert!(file.exists(), "it is young");
+        meta.collect_garbage("w", Duration::ZERO).await.unwrap();
+        assert!(!file.exists() && meta.garbage("w").await.unwrap().is_empty());
+    }
+}

@@ -1,0 +1,153 @@
+//! Writing one chunk of the columnar form: the users of a range of numbers.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::schema::types::ColumnPath;
+use redb::{ReadableTable, WriteTransaction};
+use segment_core::catalog::{Catalog, Scope};
+use uuid::Uuid;
+
+use super::embedded::{NAMES, PROFILES, SEEN};
+use super::row::{Row, first_seen_at};
+use super::{AttributeWrite, ProfileFile, profiles_schema};
+use crate::columns::{ColumnsBuilder, raw_object};
+use crate::error::{Attempt, Result, StoreError};
+use crate::lake::file_writer::{close_file, properties};
+use crate::lake::schema::LAKE_TIMEZONE;
+
+/// A chunk is the users whose numbers share all but this many low bits.
+pub(crate) const CHUNK_BITS: u32 = 18;
+/// Users of a row group.
+const ROW_GROUP_ROWS: usize = 1 << 17;
+/// Users of a batch.
+const BATCH_ROWS: usize = 1 << 15;
+
+struct Batch {
+    numbers: Int64Builder,
+    ids: StringBuilder,
+    first: TimestampMicrosecondBuilder,
+    last: TimestampMicrosecondBuilder,
+    extra: StringBuilder,
+    columns: ColumnsBuilder,
+    rows: usize,
+}
+
+impl Batch {
+    fn new(catalog: &Catalog) -> Self {
+        Self {
+            numbers: Int64Builder::new(),
+            ids: StringBuilder::new(),
+            first: TimestampMicrosecondBuilder::new().with_timezone(LAKE_TIMEZONE),
+            last: TimestampMicrosecondBuilder::new().with_timezone(LAKE_TIMEZONE),
+            extra: StringBuilder::new(),
+            columns: ColumnsBuilder::new(catalog, Scope::Attribute),
+            rows: 0,
+        }
+    }
+
+    fn append(&mut self, number: u64, id: &str, row: Option<&Row>, seen: Option<(i64, i64)>) -> Result<()> {
+        self.numbers.append_value(i64::try_from(number).map_err(|e| StoreError::corrupt("a user's number is too large", e))?);
+        self.ids.append_value(id);
+        self.first.append_option(first_seen_at(row, seen.map(|s| s.0)));
+        self.last.append_option(seen.map(|s| s.1));
+        let said = |name: &str| row.and_then(|r| r.cells.get(name)).map(|c| &c.said);
+        self.columns.append(|name| match said(name) {
+            Some(AttributeWrite::Value(value)) => Some(value),
+            _ => None,
+        })?;
+        let raw = row.into_iter().flat_map(|r| &r.cells).filter_map(|(name, cell)| match &cell.said {
+            AttributeWrite::Raw(json) => Some((name.clone(), json.as_str())),
+            _ => None,
+        });
+        self.extra.append_option(raw_object(&raw.collect())?);
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn finish(&mut self, catalog: &Catalog) -> Result<RecordBatch> {
+        self.rows = 0;
+        let mut arrays: Vec<ArrayRef> = vec![
+            Arc::new(self.numbers.finish()),
+            Arc::new(self.ids.finish()),
+            Arc::new(self.first.finish()),
+            Arc::new(self.last.finish()),
+            Arc::new(self.extra.finish()),
+        ];
+        arrays.extend(self.columns.finish());
+        RecordBatch::try_new(profiles_schema(catalog), arrays).attempt("arrange profiles")
+    }
+}
+
+/// Refuses a value that the catalog has no attribute for, which the columns would drop.
+fn check_known(catalog: &Catalog, row: &Row) -> Result<()> {
+    for (name, cell) in &row.cells {
+        if matches!(cell.said, AttributeWrite::Value(_)) && !catalog.attributes.contains_key(name) {
+            return Err(StoreError::Invalid(format!("attribute \"{name}\" has values, and the catalog does not know it")));
+        }
+    }
+    Ok(())
+}
+
+/// Writes a chunk to a new file, whose path goes into `written`; `None` if nobody is in it.
+pub(crate) fn write(
+    transaction: &WriteTransaction,
+    folder: &Path,
+    chunk: u64,
+    catalog: &Catalog,
+    written: &mut Vec<PathBuf>,
+) -> Result<Option<ProfileFile>> {
+    let path = folder.join(format!("{chunk:06}-{}.parquet", Uuid::new_v4().simple()));
+    written.push(path.clone());
+    let file = File::create_new(&path).map_err(|e| StoreError::io("make", &path, e))?;
+    let settings = properties(&[0])
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_column_dictionary_enabled(ColumnPath::from("user_no"), false)
+        .set_column_dictionary_enabled(ColumnPath::from("user_id"), false)
+        .build();
+    let mut writer = ArrowWriter::try_new(file, profiles_schema(catalog), Some(settings)).attempt("write profiles")?;
+    let mut batch = Batch::new(catalog);
+    let (mut rows, mut min, mut max) = (0, u64::MAX, 0);
+
+    let range = (chunk << CHUNK_BITS)..((chunk + 1) << CHUNK_BITS);
+    let names = transaction.open_table(NAMES).attempt("read profiles")?;
+    let profiles = transaction.open_table(PROFILES).attempt("read profiles")?;
+    let seen = transaction.open_table(SEEN).attempt("read profiles")?;
+    let mut profiles = profiles.range(range.clone()).attempt("read profiles")?.peekable();
+    let mut seen = seen.range(range.clone()).attempt("read profiles")?.peekable();
+    for entry in names.range(range).attempt("read profiles")? {
+        let (number, id) = entry.attempt("read profiles")?;
+        let number = number.value();
+        let row = match profiles.next_if(|p| p.as_ref().is_ok_and(|(k, _)| k.value() == number) || p.is_err()) {
+            Some(entry) => Some(Row::decode(entry.attempt("read profiles")?.1.value())?),
+            None => None,
+        };
+        let span = match seen.next_if(|s| s.as_ref().is_ok_and(|(k, _)| k.value() == number) || s.is_err()) {
+            Some(entry) => Some(entry.attempt("read profiles")?.1.value()),
+            None => None,
+        };
+        if row.is_none() && span.is_none() {
+            continue;
+        }
+        if let Some(row) = &row {
+            check_known(catalog, row)?;
+        }
+        batch.append(number, id.value(), row.as_ref(), span)?;
+        (rows, min, max) = (rows + 1, min.min(number), max.max(number));
+        if batch.rows == BATCH_ROWS {
+            writer.write(&batch.finish(catalog)?).attempt("write profiles")?;
+        }
+    }
+    if rows == 0 {
+        drop(writer);
+        std::fs::remove_file(&path).map_err(|e| StoreError::io("remove", &path, e))?;
+        return Ok(None);
+    }
+    writer.write(&batch.finish(catalog)?).attempt("write profiles")?;
+    let (_, size_bytes) = close_file(&mut writer, &path)?;
+    Ok(Some(ProfileFile { path, rows, size_bytes, user_no_min: min, user_no_max: max }))
+}

@@ -1,0 +1,330 @@
+//! The one writer of a workspace, and its commit.
+//!
+//! # What a crash leaves
+//!
+//! A commit goes: profile chunks (new files) → the key-value store's transaction → the lake's append → the state row.
+//! Readers follow the state row alone, so until the last step nothing is visible. What the steps before it leave is undone by the
+//! next [`crate::Workspace::begin_write`]: a key-value store ahead of the state row goes back to the savepoint committed with
+//! it, the lake's table goes back to the metadata file that the state row names, and files that nothing names are
+//! removed. So importing the same input again starts from exactly what readers see, and completes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::SystemTime;
+
+use arrow::datatypes::SchemaRef;
+use iceberg::expr::Reference;
+use iceberg::spec::Datum;
+use iceberg::table::Table;
+use segment_core::catalog::Catalog;
+use uuid::Uuid;
+
+use crate::error::{Result, StoreError};
+use crate::lake::GARBAGE_AGE;
+use crate::lake::file_writer::{EventFile, EventFileWriter, Target};
+use crate::lake::keys::KeyBatches;
+use crate::lake::order::DAY_US;
+use crate::lake::schema::events_schema;
+use crate::lake::snapshot::{DataFileInfo, EventRead};
+use crate::lake::tables::{EVENTS, sync, sync_metadata};
+use crate::lock::Lock;
+use crate::meta::{EventsState, ImportEntry, ProfilesState, State, remove};
+use crate::pinned::Pinned;
+use crate::profiles::embedded::EmbeddedProfiles;
+use crate::profiles::{Profile, ProfileFile, ProfileWrite, Seen};
+use crate::recover::{data_folder, recover, scratch_folder};
+use crate::workspace::{Workspace, check_grown};
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitInfo {
+    /// The workspace's version now.
+    pub version: u64,
+    /// Whether anything changed but the ledger of imports; if not, the version is the one before.
+    pub changed: bool,
+    /// The lake's snapshot now.
+    pub snapshot_id: Option<i64>,
+    /// Event files added.
+    pub event_files: u64,
+    /// Events added.
+    pub event_rows: u64,
+    /// Profile files rewritten.
+    pub profile_files: u64,
+    /// Users there are.
+    pub users: u64,
+}
+
+/// The exclusive right to change a workspace's data. Methods block on local files unless they are async.
+///
+/// Dropping it without [`commit`](Self::commit) leaves nothing visible and removes the files it wrote.
+pub struct Writer {
+    workspace: Workspace,
+    import: String,
+    started: SystemTime,
+    base: Pinned,
+    state: State,
+    table: Table,
+    catalog: Catalog,
+    schema: SchemaRef,
+    counter: Arc<AtomicU32>,
+    files: Vec<EventFile>,
+    profiles: Option<EmbeddedProfiles>,
+    /// Files to remove unless a state row comes to name them.
+    chunks: Vec<PathBuf>,
+    /// Whether a state row may name the files by now.
+    decided: bool,
+    _lock: Lock,
+}
+
+impl Writer {
+    /// Takes the lock, undoes what a crash left, and opens the stores.
+    pub(crate) async fn begin(workspace: &Workspace) -> Result<Self> {
+        let lock = workspace.lock()?;
+        let (shared, name) = (&workspace.shared, workspace.name());
+        let state = shared.meta.state(name).await?;
+        let table = recover(shared, name, &state).await?;
+        shared.meta.collect_garbage(name, GARBAGE_AGE).await?;
+        for folder in [shared.layout.columns(name), data_folder(&shared.layout, name)] {
+            std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("make", &folder, e))?;
+        }
+        let (users, columns) = (shared.layout.users(name), shared.layout.columns(name));
+        let profiles = EmbeddedProfiles::open(&users, &columns, state.profiles.version, state.profiles.files.clone())?;
+        let base = workspace.pin().await?;
+        let schema = events_schema(&state.catalog);
+        // Declared columns are added here, by the first who writes after the declaration.
+        let table = shared.tables().await?.add_columns(table, &schema).await?;
+        Ok(Self {
+            workspace: workspace.clone(),
+            import: Uuid::new_v4().simple().to_string(),
+            started: SystemTime::now(),
+            catalog: state.catalog.clone(),
+            schema,
+            base,
+            state,
+            table,
+            counter: Arc::new(AtomicU32::new(0)),
+            files: Vec::new(),
+            profiles: Some(profiles),
+            chunks: Vec::new(),
+            decided: false,
+            _lock: lock,
+        })
+    }
+
+    fn profiles(&mut self) -> Result<&mut EmbeddedProfiles> {
+        self.profiles.as_mut().ok_or_else(|| StoreError::Invalid("the writer is already committing".to_owned()))
+    }
+
+    /// The import's id: unique, in file names and in the ledger.
+    pub fn import_id(&self) -> &str {
+        &self.import
+    }
+
+    /// The state this write starts from.
+    pub fn base(&self) -> &Pinned {
+        &self.base
+    }
+
+    /// A folder for the import's own temporary files, on the data directory's disk; removed with the writer.
+    pub fn scratch_dir(&self) -> Result<PathBuf> {
+        let folder = scratch_folder(&self.workspace.shared.layout, self.workspace.name());
+        std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("make", &folder, e))?;
+        Ok(folder)
+    }
+
+    /// The users' permanent numbers, in the order of `ids`, allocating for ids not seen before.
+    /// Memory is bounded by constants; batches of thousands are fastest.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for an empty id.
+    pub fn user_numbers(&mut self, ids: &[&str]) -> Result<Vec<u64>> {
+        self.profiles()?.user_numbers(ids)
+    }
+
+    /// Merges profile rows, in order.
+    pub fn upsert_profiles(&mut self, writes: Vec<ProfileWrite>) -> Result<()> {
+        self.profiles()?.upsert_rows(writes)
+    }
+
+    /// Widens users' event spans; the same user may come many times. Numbers must come from [`user_numbers`](Self::user_numbers).
+    pub fn note_events(&mut self, seen: &[Seen]) -> Result<()> {
+        self.profiles()?.note_spans(seen)
+    }
+
+    /// What is known of a user, with this writer's own changes.
+    pub fn profile(&mut self, user_id: &str) -> Result<Option<Profile>> {
+        self.profiles()?.profile(user_id)
+    }
+
+    /// Forgets users' profiles and numbers; returns how many there were. Their events stay in the lake, under numbers no user has.
+    pub fn erase(&mut self, user_ids: &[String]) -> Result<u64> {
+        self.profiles()?.erase_users(user_ids)
+    }
+
+    /// Gives the lake's table the columns of a catalog, for files opened from now on. The catalog must be `base().catalog` or grown
+    /// from it by `set_field`.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if a stored column is missing from it.
+    pub async fn set_catalog(&mut self, catalog: &Catalog) -> Result<()> {
+        check_grown(&self.catalog, catalog)?;
+        let schema = events_schema(catalog);
+        let tables = self.workspace.shared.tables().await?;
+        self.table = tables.add_columns(self.table.clone(), &schema).await?;
+        self.catalog = catalog.clone();
+        self.schema = schema;
+        Ok(())
+    }
+
+    /// The schema of event batches now: [`crate::events_schema`] of the catalog last set, at first the base's.
+    pub fn events_schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Opens a file for the events of one UTC day (days since 1970-01-01).
+    pub fn event_file(&self, day: i32) -> Result<EventFileWriter> {
+        let metadata = self.table.metadata();
+        let target = Target {
+            folder: data_folder(&self.workspace.shared.layout, self.workspace.name()),
+            import: self.import.clone(),
+            counter: self.counter.clone(),
+            schema: metadata.current_schema().clone(),
+            spec_id: metadata.default_partition_spec_id(),
+        };
+        EventFileWriter::new(target, self.schema.clone(), day)
+    }
+
+    /// Takes finished files into the commit.
+    pub fn add_event_files(&mut self, files: Vec<EventFile>) {
+        self.files.extend(files);
+    }
+
+    /// Committed files of one UTC day.
+    pub async fn existing_event_files(&self, day: i32) -> Result<Vec<DataFileInfo>> {
+        let start = i64::from(day) * DAY_US;
+        let read = EventRead { names: None, prefix: None, start: Some(start), end: start + DAY_US };
+        let plan = self.base.events.plan(&[read]).await?;
+        Ok(plan.files.into_iter().filter(|f| f.day == day).collect())
+    }
+
+    /// Committed events of one UTC day: batches of `message_id`, `user_id`, `event`, `ts`, in that order.
+    pub async fn day_keys(&self, day: i32) -> Result<KeyBatches> {
+        let files = self.existing_event_files(day).await?;
+        Ok(KeyBatches::new(files.into_iter().map(|f| f.path), &["message_id", "user_id", "event", "ts"]))
+    }
+
+    /// Committed events with `received_at >= received_after`: batches of `message_id`, `received_at`; may also hold earlier ones.
+    pub async fn message_ids_since(&self, received_after: i64) -> Result<KeyBatches> {
+        let recent = Reference::new("received_at").greater_than_or_equal_to(Datum::timestamptz_micros(received_after));
+        let plan = self.base.events.plan_where(Some(recent)).await?;
+        Ok(KeyBatches::new(plan.files.into_iter().map(|f| f.path), &["message_id", "received_at"]))
+    }
+
+    /// Makes everything visible at once, under a catalog that holds every column written, and records the import.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` if the state row moved meanwhile; `Invalid` if a value does not fit the catalog. Nothing is visible then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: either all of it is visible or nothing.
+    pub async fn commit(mut self, catalog: Catalog, import_record: serde_json::Value) -> Result<CommitInfo> {
+        self.set_catalog(&catalog).await?;
+        let workspace = self.workspace.clone();
+        let (shared, name) = (&workspace.shared, workspace.name());
+        let import = ImportEntry { id: self.import.clone(), record: import_record };
+        let rewritten = self.rewrite_profiles()?;
+        let changed = !self.files.is_empty() || rewritten.changed || catalog != self.state.catalog;
+        let mut info = CommitInfo {
+            version: self.state.version,
+            changed,
+            snapshot_id: self.state.events.snapshot_id,
+            event_files: self.files.len() as u64,
+            event_rows: self.files.iter().map(EventFile::rows).sum(),
+            profile_files: self.chunks.len() as u64,
+            users: rewritten.files.iter().map(|f| f.rows).sum(),
+        };
+        if !changed {
+            shared.meta.record_import(name, info.version, &import).await?;
+            return Ok(info);
+        }
+        let profiles_version = match self.profiles.take() {
+            Some(profiles) if rewritten.changed => profiles.commit()?,
+            _ => self.state.profiles.version,
+        };
+        self.append_events().await?;
+        let state = State {
+            version: self.state.version + 1,
+            catalog,
+            events: EventsState {
+                metadata_location: self.table.metadata_location().unwrap_or_default().to_owned(),
+                snapshot_id: self.table.metadata().current_snapshot_id(),
+            },
+            profiles: ProfilesState { version: profiles_version, files: rewritten.files },
+        };
+        // From here on an error may come after the switch happened, so the files must stay; the next writer looks at the ledger.
+        self.decided = true;
+        match shared.meta.switch(name, self.state.version, &state, Some(&import), &rewritten.replaced).await {
+            Err(e @ StoreError::Conflict(_)) => {
+                self.decided = false;
+                return Err(e);
+            }
+            done => done?,
+        }
+        (info.version, info.snapshot_id) = (state.version, state.events.snapshot_id);
+        Ok(info)
+    }
+
+    /// Writes the profiles' changed chunks.
+    fn rewrite_profiles(&mut self) -> Result<Rewritten> {
+        let columns = self.workspace.shared.layout.columns(self.workspace.name());
+        let catalog = self.catalog.clone();
+        let profiles = self.profiles()?;
+        let done = profiles.rewrite(&catalog);
+        let written = profiles.written().to_vec();
+        self.chunks = written;
+        let (files, replaced) = done?;
+        let changed = !self.chunks.is_empty();
+        if changed {
+            sync(&columns)?;
+        }
+        Ok(Rewritten { files, replaced, changed })
+    }
+
+    /// Appends the event files to the lake's table, durably.
+    async fn append_events(&mut self) -> Result<()> {
+        let layout = &self.workspace.shared.layout;
+        if !self.files.is_empty() {
+            sync(&data_folder(layout, self.workspace.name()))?;
+            let files = self.files.iter().map(|f| f.data_file.clone()).collect();
+            let tables = self.workspace.shared.tables().await?;
+            self.table = tables.append(&self.table, files, &self.import).await?;
+        }
+        sync_metadata(&layout.table(self.workspace.name(), EVENTS), self.started)
+    }
+}
+
+/// The profiles' columnar form after a commit.
+struct Rewritten {
+    files: Vec<ProfileFile>,
+    replaced: Vec<PathBuf>,
+    changed: bool,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next writer.
+        let _ = remove(&scratch_folder(&self.workspace.shared.layout, self.workspace.name()));
+        if self.decided {
+            return;
+        }
+        let chunks = self.profiles.as_ref().map(|p| p.written().to_vec()).unwrap_or_default();
+        for path in self.files.iter().map(|f| &f.path).chain(&self.chunks).chain(&chunks) {
+            let _ = remove(path);
+        }
+    }
+}
