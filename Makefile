@@ -15,7 +15,7 @@ demo: ## Import two real datasets and run segments over them
 	@scripts/demo
 
 build: ## Build the binary
-	cargo build --release --locked --package api
+	cargo build --release --locked --workspace --bin muster
 
 test: ## Run every test; a skipped one counts as a failure
 	@scripts/test

@@ -87,8 +87,8 @@ pub(crate) struct Import {
     /// Unusable rows to put up with; one more stops the import with nothing written.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) max_rejects: u64,
-    /// Where unusable rows go; a file beside the data if left out.
-    #[arg(long, value_name = "FILE")]
+    /// The folder for the file of unusable rows; `rejects` in the data directory if left out.
+    #[arg(long, value_name = "DIR")]
     pub(crate) rejects: Option<PathBuf>,
     /// Memory to use, MiB.
     #[arg(long, value_name = "MIB", default_value_t = 1024)]

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use query_backends::{BackendError, BackendErrorKind};
+use query_backends::{BackendError, ErrorKind};
 use segment_core::diagnostics::Diagnostic;
 use store::StoreError;
 
@@ -111,15 +111,15 @@ impl From<StoreError> for Failure {
 impl From<BackendError> for Failure {
     fn from(error: BackendError) -> Self {
         match error.kind {
-            BackendErrorKind::Cancelled => Failure::Cancelled,
-            BackendErrorKind::Unsupported => Failure::Refused(chain(&error)),
-            BackendErrorKind::Unavailable
-            | BackendErrorKind::Timeout
-            | BackendErrorKind::Overloaded
-            | BackendErrorKind::Rejected
-            | BackendErrorKind::SchemaDrift
-            | BackendErrorKind::PermissionDenied
-            | BackendErrorKind::Internal => Failure::Broken(chain(&error)),
+            ErrorKind::Cancelled => Failure::Cancelled,
+            ErrorKind::Unsupported => Failure::Refused(chain(&error)),
+            ErrorKind::Unavailable
+            | ErrorKind::Timeout
+            | ErrorKind::Overloaded
+            | ErrorKind::Rejected
+            | ErrorKind::SchemaDrift
+            | ErrorKind::PermissionDenied
+            | ErrorKind::Internal => Failure::Broken(chain(&error)),
         }
     }
 }

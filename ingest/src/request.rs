@@ -20,8 +20,8 @@ pub struct ImportRequest {
     pub set: Vec<(String, String)>,
     /// Unusable rows that are put up with.
     pub max_rejects: u64,
-    /// The folder for the file of rejected rows, made when there are any.
-    pub reject_folder: PathBuf,
+    /// The file for rejected rows, made when there are any.
+    pub reject_file: PathBuf,
     /// Memory to plan with, in bytes.
     pub memory_bytes: usize,
     /// The time of receiving, microseconds since 1970-01-01T00:00:00Z.
@@ -32,7 +32,7 @@ pub struct ImportRequest {
 
 impl ImportRequest {
     /// A request that imports nothing yet: no rejects allowed, default memory.
-    pub fn new(now: i64, reject_folder: impl Into<PathBuf>) -> Self {
+    pub fn new(now: i64, reject_file: impl Into<PathBuf>) -> Self {
         Self {
             events: Vec::new(),
             users: Vec::new(),
@@ -40,7 +40,7 @@ impl ImportRequest {
             map: Vec::new(),
             set: Vec::new(),
             max_rejects: 0,
-            reject_folder: reject_folder.into(),
+            reject_file: reject_file.into(),
             memory_bytes: MEMORY_BYTES_DEFAULT,
             now,
             timezone: None,

@@ -6,7 +6,7 @@ use crate::limits::HINT_NAMES_MAX;
 const SIMILARITY_MIN: f64 = 0.75;
 
 /// "did you mean …", or `None` when nothing is near.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let lower = name.to_lowercase();
     let mut near: Vec<(f64, &str)> = known
         .into_iter()

@@ -36,10 +36,10 @@ mod writer;
 
 pub use columns::ColumnsBuilder;
 pub use error::{Result, StoreError};
+pub use lake::file_writer::{EventFile, EventFileWriter};
 pub use lake::keys::KeyBatches;
 pub use lake::schema::{LAKE_TIMEZONE, events_schema};
 pub use lake::snapshot::{DataFileInfo, EventRead, EventsPlan, EventsSnapshot};
-pub use lake::file_writer::{EventFile, EventFileWriter};
 pub use lists::ListInfo;
 pub use meta::{ImportInfo, SegmentInfo};
 pub use names::{check_key, check_workspace_name};

@@ -12,7 +12,6 @@ use arrow::array::StringArray;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
-use parquet::schema::types::ColumnPath;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -73,15 +72,22 @@ pub(crate) async fn replace(workspace: &Workspace, key: &str, mut ids: Vec<Strin
     let location = shared.layout.table(name, &table_name);
     let started = SystemTime::now();
     let table = tables.create_list(name, &table_name, &location).await?;
-    let mut info =
-        ListInfo { key: key.to_owned(), table: table_name, files: Vec::new(), rows: ids.len() as u64, size_bytes: 0, report, updated_at: now_us() };
+    let mut info = ListInfo {
+        key: key.to_owned(),
+        table: table_name,
+        files: Vec::new(),
+        rows: ids.len() as u64,
+        size_bytes: 0,
+        report,
+        updated_at: now_us(),
+    };
     if !ids.is_empty() {
         let folder = location.join("data");
         std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("make", &folder, e))?;
         let path = folder.join(format!("{}.parquet", Uuid::new_v4().simple()));
         let schema = table.metadata().current_schema();
         let options = ArrowWriterOptions::new()
-            .with_properties(properties(&[0]).set_column_dictionary_enabled(ColumnPath::from("user_id"), false).build())
+            .with_properties(properties(&list_schema(), &["user_id"])?.build())
             .with_parquet_schema(ArrowSchemaConverter::new().convert(&with_field_ids(&list_schema(), schema)?).attempt("write a list")?);
         let file = File::create_new(&path).map_err(|e| StoreError::io("make", &path, e))?;
         let mut writer = ArrowWriter::try_new_with_options(file, list_schema(), options).attempt("write a list")?;

@@ -126,6 +126,21 @@ impl Store {
         shared.meta.insert_workspace(name, &state).await?;
         Ok(Workspace::new(shared.clone(), name))
     }
+
+    /// Removes a workspace that nothing was ever committed to, as after a first import that was stopped. Whether it did.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if the metadata or the lake's catalog cannot be changed.
+    pub async fn remove_unused_workspace(&self, name: &str) -> Result<bool> {
+        let shared = &self.shared;
+        let _lock = Lock::take(&shared.layout.write_lock(name)).await?;
+        if !shared.meta.delete_unused_workspace(name, VERSION_FIRST).await? {
+            return Ok(false);
+        }
+        shared.tables().await?.drop(name, EVENTS).await?;
+        Ok(true)
+    }
 }
 
 fn absolute(dir: &Path) -> Result<PathBuf> {

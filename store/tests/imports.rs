@@ -1,4 +1,5 @@
 //! Imports: what a commit shows, what a crash leaves.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;
 

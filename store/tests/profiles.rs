@@ -1,4 +1,5 @@
 //! Profiles: merging, the columnar form, chunks.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;
 

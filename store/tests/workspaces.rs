@@ -1,4 +1,5 @@
 //! Workspaces from outside: making, pinning, segments, lists, declarations.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;
 
@@ -60,7 +61,9 @@ async fn a_list_is_replaced_and_its_old_files_outlive_a_pin() {
 
     let read_ids = |info: &store::ListInfo| -> Vec<String> {
         let columns = info.files.iter().flat_map(|f| read(f));
-        columns.flat_map(|b| arrow::array::AsArray::as_string::<i32>(b.column(0)).iter().flatten().map(str::to_owned).collect::<Vec<_>>()).collect()
+        columns
+            .flat_map(|b| arrow::array::AsArray::as_string::<i32>(b.column(0)).iter().flatten().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
     };
     assert_eq!(read_ids(&pinned.lists["vip"]), ["Z", "a", "b", "é"]);
     assert_eq!(read_ids(&workspace.list("vip").await.unwrap().unwrap()), ["c"]);

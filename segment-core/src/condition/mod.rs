@@ -96,7 +96,16 @@ pub struct EventCondition {
     /// What the measure is compared with; left out for a count: `gte 1`.
     pub comparison: Option<Comparison>,
     /// When; always where left out.
-    pub window: Option<Window>,
+    pub window: Option<WindowSpec>,
+}
+
+/// The window of an event condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WindowSpec {
+    /// As written.
+    Given(Window),
+    /// At fault; reported when read.
+    Invalid,
 }
 
 /// A choice of event names.
@@ -194,10 +203,10 @@ impl MeasureName {
 /// A stable random share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampleCondition {
-    /// Number text, as written.
-    pub percent: String,
-    /// Put before the id.
-    pub salt: String,
+    /// Number text, as written; `None` where it was at fault, which was reported when read.
+    pub percent: Option<String>,
+    /// Put before the id; `None` where it was at fault, which was reported when read.
+    pub salt: Option<String>,
     /// The attribute hashed; the user id where left out.
     pub by: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! JSON → [`Condition`], with every fault of form.
 
-use super::{Comparison, Condition, EventCondition, EventSelector, FieldCondition, MeasureName, MeasureSpec, Operand, Parsed, SampleCondition};
+use super::{Comparison, Condition, EventCondition, EventSelector, FieldCondition, MeasureName, MeasureSpec, Operand, Parsed, SampleCondition, WindowSpec};
 use crate::diagnostics::{Code, Diagnostic, push_pointer};
 use crate::json::{Json, JsonError};
 use crate::limits;
@@ -286,10 +286,7 @@ impl Reader {
         let comparison = self.comparison(members, pointer, depth, !counts);
         let window = match member(members, "window") {
             None => None,
-            Some(json) => match self.window(json, &push_pointer(pointer, "window"), false) {
-                Some(window) => Some(window),
-                None => return Condition::Invalid,
-            },
+            Some(json) => Some(self.window(json, &push_pointer(pointer, "window"), false).map_or(WindowSpec::Invalid, WindowSpec::Given)),
         };
         Condition::Event(Box::new(EventCondition { event, filter, measure, comparison, window }))
     }
@@ -394,10 +391,7 @@ impl Reader {
             None => Some(None),
             Some(json) => self.text(json, &push_pointer(at, "by"), "an attribute's name").map(Some),
         };
-        match (percent, salt, by) {
-            (Some(percent), Some(salt), Some(by)) => Condition::Sample(SampleCondition { percent, salt, by }),
-            _ => Condition::Invalid,
-        }
+        by.map_or(Condition::Invalid, |by| Condition::Sample(SampleCondition { percent, salt, by }))
     }
 
     fn window(&mut self, json: &Json, at: &str, next_allowed: bool) -> Option<Window> {

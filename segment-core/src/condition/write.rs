@@ -1,6 +1,6 @@
 //! [`Condition`] → JSON, the inverse of `read`.
 
-use super::{Comparison, Condition, EventSelector, FieldCondition, MeasureSpec, Operand};
+use super::{Comparison, Condition, EventSelector, FieldCondition, MeasureSpec, Operand, WindowSpec};
 use crate::json::Json;
 use crate::time::{Duration, Window};
 
@@ -47,14 +47,20 @@ pub(super) fn condition(c: &Condition) -> Json {
                 comparison(c, &mut members);
             }
             if let Some(w) = &e.window {
-                members.push(("window".to_owned(), window(w)));
+                let window = match w {
+                    WindowSpec::Given(w) => window(w),
+                    WindowSpec::Invalid => Json::Null,
+                };
+                members.push(("window".to_owned(), window));
             }
             Json::Object(members)
         }
         Condition::Segment(key) => object([("segment", text(key))]),
         Condition::List(key) => object([("list", text(key))]),
         Condition::Sample(s) => {
-            let mut members = vec![("percent".to_owned(), Json::Number(s.percent.clone())), ("salt".to_owned(), text(&s.salt))];
+            let percent = s.percent.clone().map_or(Json::Null, Json::Number);
+            let salt = s.salt.as_deref().map_or(Json::Null, text);
+            let mut members = vec![("percent".to_owned(), percent), ("salt".to_owned(), salt)];
             if let Some(by) = &s.by {
                 members.push(("by".to_owned(), text(by)));
             }

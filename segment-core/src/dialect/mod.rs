@@ -8,7 +8,7 @@ mod trino;
 
 use sqlparser::ast::Expr;
 
-pub use datafusion::DataFusion;
+pub use datafusion::{DataFusion, ItemFilter};
 pub use trino::Trino;
 
 use crate::condition::MeasureName;

@@ -117,7 +117,7 @@ impl Dialect for Trino {
     }
 
     fn matches(&self, text: Expr, pattern: &Pattern) -> Expr {
-        sql::call("regexp_like", vec![text, sql::string(&pattern.portable_java())])
+        sql::call("regexp_like", vec![text, sql::string(pattern.portable_java())])
     }
 
     fn has(&self, list: Expr, item: &str) -> Expr {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Cx, Names, filter};
 use crate::catalog::Origin;
-use crate::condition::{EventCondition, EventSelector, MeasureName, MeasureSpec};
+use crate::condition::{EventCondition, EventSelector, MeasureName, MeasureSpec, WindowSpec};
 use crate::diagnostics::{Code, push_pointer};
 use crate::names;
 use crate::ops::Subject;
@@ -25,7 +25,8 @@ pub(super) fn resolve(cx: &mut Cx<'_>, event: &EventCondition, pointer: &str) ->
             cx.show_window(pointer, interval);
             Some(interval)
         }
-        Some(window) => cx.window(window, &push_pointer(pointer, "window")),
+        Some(WindowSpec::Invalid) => None,
+        Some(WindowSpec::Given(window)) => cx.window(window, &push_pointer(pointer, "window")),
     };
     let measure = measure(cx, event.measure.as_ref(), &push_pointer(pointer, "measure"))?;
     let (test, negative) = match &event.comparison {

@@ -272,8 +272,8 @@ impl Cx<'_> {
     }
 
     fn sample(&mut self, sample: &SampleCondition, at: &str) -> Option<Sample> {
-        let percent = Decimal::parse(&sample.percent).ok().filter(|p| *p >= Decimal::from(0) && *p <= Decimal::from(100));
-        if percent.is_none() {
+        let percent = sample.percent.as_deref().and_then(|p| Decimal::parse(p).ok()).filter(|p| *p >= Decimal::from(0) && *p <= Decimal::from(100));
+        if percent.is_none() && sample.percent.is_some() {
             self.fault(Code::InvalidValue, &push_pointer(at, "percent"), "\"percent\" is a number from 0 to 100");
         }
         let by = match &sample.by {
@@ -290,6 +290,6 @@ impl Cx<'_> {
                 })
             }
         };
-        Some(Sample { threshold: percent?.share_of_2_64(), salt: sample.salt.clone(), by: by? })
+        Some(Sample { threshold: percent?.share_of_2_64(), salt: sample.salt.clone()?, by: by? })
     }
 }

@@ -50,7 +50,8 @@ impl<'a> Keys<'a> {
         }
         if let Some(last) = last {
             let order = last.event.as_str().cmp(self.events.value(0)).then_with(|| last.user_no.cmp(&self.users.value(0)));
-            let order = order.then_with(|| last.ts.cmp(&self.times.value(0))).then_with(|| last.message.as_str().cmp(self.messages.value(0)));
+            let order =
+                order.then_with(|| last.ts.cmp(&self.times.value(0))).then_with(|| last.message.as_str().cmp(self.messages.value(0)));
             ordered(order, 0)?;
         }
         let mut runs = Vec::new();

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use iceberg::spec::{
-    ListType, NestedField, NestedFieldRef, NullOrder, PrimitiveType, Schema as IcebergSchema, SortDirection, SortField, SortOrder, Transform,
-    Type, UnboundPartitionSpec,
+    ListType, NestedField, NestedFieldRef, NullOrder, PrimitiveType, Schema as IcebergSchema, SortDirection, SortField, SortOrder,
+    Transform, Type, UnboundPartitionSpec,
 };
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use segment_core::catalog::{Catalog, Column, ColumnKind, Scope};
@@ -88,9 +88,9 @@ pub(crate) fn iceberg_type(ty: &DataType) -> Result<Type> {
         DataType::Boolean => Type::Primitive(PrimitiveType::Boolean),
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => Type::Primitive(PrimitiveType::Timestamptz),
         DataType::Date32 => Type::Primitive(PrimitiveType::Date),
-        DataType::List(element) => {
-            Type::List(ListType { element_field: Arc::new(NestedField::list_element(0, iceberg_type(element.data_type())?, !element.is_nullable())) })
-        }
+        DataType::List(element) => Type::List(ListType {
+            element_field: Arc::new(NestedField::list_element(0, iceberg_type(element.data_type())?, !element.is_nullable())),
+        }),
         other => return Err(StoreError::Invalid(format!("the lake has no columns of type {other}"))),
     })
 }
@@ -101,7 +101,9 @@ pub(crate) fn iceberg_schema(schema: &Schema) -> Result<IcebergSchema> {
         .fields()
         .iter()
         .zip(1..)
-        .map(|(field, id)| Ok(NestedFieldRef::new(NestedField::new(id, field.name(), iceberg_type(field.data_type())?, !field.is_nullable()))))
+        .map(|(field, id)| {
+            Ok(NestedFieldRef::new(NestedField::new(id, field.name(), iceberg_type(field.data_type())?, !field.is_nullable())))
+        })
         .collect::<Result<Vec<_>>>()?;
     IcebergSchema::builder().with_fields(fields).build().attempt("make a schema of the lake")
 }

@@ -9,13 +9,7 @@ use super::{Meta, now_us};
 use crate::error::{Attempt, Result, StoreError};
 
 /// Notes files or folders that version `version` no longer names.
-pub(super) async fn insert(
-    tx: &mut Transaction<'_, Sqlite>,
-    workspace: &str,
-    paths: &[PathBuf],
-    version: u64,
-    now: i64,
-) -> Result<()> {
+pub(super) async fn insert(tx: &mut Transaction<'_, Sqlite>, workspace: &str, paths: &[PathBuf], version: u64, now: i64) -> Result<()> {
     for path in paths {
         let text = path.to_str().ok_or_else(|| StoreError::Invalid(format!("{} is not UTF-8", path.display())))?;
         sqlx::query("INSERT OR REPLACE INTO garbage (workspace, path, version, at) VALUES (?, ?, ?, ?)")
@@ -95,7 +89,7 @@ mod tests {
         meta.insert_workspace("w", &state(1)).await.unwrap();
         let file = dir.path().join("f");
         std::fs::write(&file, "x").unwrap();
-        meta.switch("w", 1, &state(2), None, &[file.clone()]).await.unwrap();
+        meta.switch("w", 1, &state(2), None, std::slice::from_ref(&file)).await.unwrap();
         meta.collect_garbage("w", Duration::ZERO).await.unwrap();
         assert!(file.exists(), "the previous version named it");
         meta.switch("w", 2, &state(3), None, &[]).await.unwrap();

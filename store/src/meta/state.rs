@@ -119,6 +119,21 @@ impl Meta {
         Ok(())
     }
 
+    /// Forgets a workspace that is still at its first version and has no segments and lists; whether it was.
+    pub(crate) async fn delete_unused_workspace(&self, workspace: &str, version: u64) -> Result<bool> {
+        let deleted = sqlx::query(
+            "DELETE FROM workspaces WHERE name = ? AND version = ?
+             AND NOT EXISTS (SELECT 1 FROM segments WHERE workspace = name)
+             AND NOT EXISTS (SELECT 1 FROM lists WHERE workspace = name)",
+        )
+        .bind(workspace)
+        .bind(version as i64)
+        .execute(&self.pool)
+        .await
+        .attempt("remove a workspace")?;
+        Ok(deleted.rows_affected() > 0)
+    }
+
     /// The state row, with the lists and segments of the same moment.
     pub(crate) async fn read(&self, workspace: &str) -> Result<Reading> {
         let mut tx = self.pool.begin().await.attempt("read the state")?;

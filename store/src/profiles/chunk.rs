@@ -7,7 +7,6 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
-use parquet::schema::types::ColumnPath;
 use redb::{ReadableTable, WriteTransaction};
 use segment_core::catalog::{Catalog, Scope};
 use uuid::Uuid;
@@ -104,12 +103,9 @@ pub(crate) fn write(
     let path = folder.join(format!("{chunk:06}-{}.parquet", Uuid::new_v4().simple()));
     written.push(path.clone());
     let file = File::create_new(&path).map_err(|e| StoreError::io("make", &path, e))?;
-    let settings = properties(&[0])
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_column_dictionary_enabled(ColumnPath::from("user_no"), false)
-        .set_column_dictionary_enabled(ColumnPath::from("user_id"), false)
-        .build();
-    let mut writer = ArrowWriter::try_new(file, profiles_schema(catalog), Some(settings)).attempt("write profiles")?;
+    let schema = profiles_schema(catalog);
+    let settings = properties(&schema, &["user_no"])?.set_max_row_group_row_count(Some(ROW_GROUP_ROWS)).build();
+    let mut writer = ArrowWriter::try_new(file, schema, Some(settings)).attempt("write profiles")?;
     let mut batch = Batch::new(catalog);
     let (mut rows, mut min, mut max) = (0, u64::MAX, 0);
 

@@ -6,7 +6,7 @@
 //! Tables: `ids` (user id → number), `names` (number → user id), `profiles` (number → [`Row`]), `seen` (number → first
 //! and last event), `meta` (the commit's version, the next number). Erased users leave no row; numbers only grow.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use segment_core::catalog::Catalog;
 
 use super::chunk::{self, CHUNK_BITS};
-use super::numbers::Numbers;
+use super::numbers::{ByUser, Numbers, Spans};
 use super::row::{Row, first_seen_at};
 use super::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, profiles_schema};
 use crate::error::{Attempt, Result, StoreError};
@@ -29,8 +29,6 @@ const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 const CACHE_BYTES: usize = 512 << 20;
 /// New users held back, to be written in order.
 const FRESH_MAX: usize = 1 << 19;
-/// Users whose event spans are held back.
-const SEEN_MAX: usize = 1 << 21;
 /// How many shards give numbers, and which of them this is.
 const SHARDS: u64 = 1;
 const SHARD: u64 = 0;
@@ -43,8 +41,8 @@ pub(crate) struct EmbeddedProfiles {
     version: u64,
     next: u64,
     numbers: Numbers,
-    fresh: HashMap<Box<str>, u64>,
-    seen: HashMap<u64, (i64, i64)>,
+    fresh: ByUser,
+    seen: Spans,
     dirty: BTreeSet<u64>,
     files: Vec<ProfileFile>,
     written: Vec<PathBuf>,
@@ -84,8 +82,8 @@ impl EmbeddedProfiles {
             version,
             next,
             numbers: Numbers::default(),
-            fresh: HashMap::new(),
-            seen: HashMap::new(),
+            fresh: ByUser::default(),
+            seen: Spans::default(),
             dirty: BTreeSet::new(),
             files,
             written: Vec::new(),
@@ -189,21 +187,18 @@ impl EmbeddedProfiles {
             if s.user_no / SHARDS >= self.next || s.first > s.last {
                 return Err(StoreError::Invalid(format!("{s:?} is no span of a numbered user")));
             }
-            let span = self.seen.entry(s.user_no).or_insert((s.first, s.last));
-            *span = (span.0.min(s.first), span.1.max(s.last));
-        }
-        if self.seen.len() >= SEEN_MAX {
-            self.flush_seen()?;
+            self.seen.widen(s.user_no, s.first, s.last);
+            if self.seen.is_full() {
+                self.flush_seen()?;
+            }
         }
         Ok(())
     }
 
     /// Writes the spans held back.
     fn flush_seen(&mut self) -> Result<()> {
-        let mut seen: Vec<(u64, (i64, i64))> = self.seen.drain().collect();
-        seen.sort_unstable();
         let mut table = self.transaction.open_table(SEEN).attempt("write profiles")?;
-        for (number, (first, last)) in seen {
+        for (number, (first, last)) in self.seen.drain() {
             let before = table.get(number).attempt("read profiles")?.map(|v| v.value());
             let after = before.map_or((first, last), |(f, l)| (f.min(first), l.max(last)));
             if before != Some(after) {

@@ -1,0 +1,102 @@
+//! `muster explain`: what would be read, the plan, the SQL, and each window as two instants.
+
+use std::sync::Arc;
+
+use query_backends::{Explanation, Query, Reading};
+use segment_core::plan::ShownWindow;
+use segment_core::time::format_instant;
+use serde_json::{Value, json};
+
+use crate::args::{Engine, Evaluated, Format};
+use crate::failure::Failure;
+use crate::output::{self, Table};
+use crate::{context, engines};
+
+/// The backend that explains: the one that runs queries unless told otherwise.
+fn engine() -> Engine {
+    Engine { backend: "parquet".to_owned(), strategy: "arms".to_owned(), memory: 2048, threads: None }
+}
+
+pub(super) async fn run(args: Evaluated) -> Result<(), Failure> {
+    let engine = engine();
+    let backend = engines::backend(&engine)?;
+    let asked = context::asked(&args).await?;
+    let as_of = asked.as_of;
+    let warnings = asked.checked.warnings.clone();
+    let plan = context::plan_of(asked.checked)?;
+    let query = Query::new(Arc::new(plan), Arc::new(asked.pinned)).with_strategy(engines::strategy(&engine.strategy)?);
+    let explained = backend.explain(&query).await?;
+    match args.output {
+        Format::Json => output::json(&json!({
+            "as_of": format_instant(as_of),
+            "backend": backend.name(),
+            "windows": explained.windows.iter().map(window_json).collect::<Vec<_>>(),
+            "scans": explained.scans.iter().map(|s| json!({
+                "what": s.what,
+                "read": reading(&s.read),
+                "files_skipped": s.files_skipped,
+                "row_groups_skipped": s.row_groups_skipped,
+            })).collect::<Vec<_>>(),
+            "events": reading(&explained.events),
+            "profiles": reading(&explained.profiles),
+            "users": explained.users,
+            "sql": explained.sql,
+            "plan": explained.plan,
+            "warnings": warnings,
+        })),
+        Format::Text => output::text(&text(&explained, as_of, backend.name())),
+    }
+}
+
+fn reading(r: &Reading) -> Value {
+    json!({ "files": r.files, "row_groups": r.row_groups, "rows": r.rows, "bytes": r.bytes })
+}
+
+fn instant(at: Option<i64>) -> String {
+    at.map_or_else(|| "the beginning".to_owned(), format_instant)
+}
+
+fn window_json(w: &ShownWindow) -> Value {
+    json!({
+        "pointer": w.pointer,
+        "segments": w.segments,
+        "start": w.interval.start.map(format_instant),
+        "end": format_instant(w.interval.end),
+    })
+}
+
+fn text(explained: &Explanation, as_of: i64, backend: &str) -> String {
+    let mut out = format!("at {}, by {backend}, over {} users\n", format_instant(as_of), output::thousands(explained.users));
+    if !explained.windows.is_empty() {
+        let mut table = Table::new(&["window", "from", "until"]);
+        for w in &explained.windows {
+            let via = if w.segments.is_empty() { String::new() } else { format!(" (segment {})", w.segments.join(" → ")) };
+            let at = if w.pointer.is_empty() { "/" } else { &w.pointer };
+            table.row(vec![format!("{at}{via}"), instant(w.interval.start), format_instant(w.interval.end)]);
+        }
+        out.push_str(&format!("\n{}", table.render()));
+    }
+    let mut table = Table::new(&["reads", ">files", ">skipped", ">row groups", ">skipped", ">rows", ">bytes"]);
+    let mut line = |what: &str, r: &Reading, files_skipped: u64, groups_skipped: u64| {
+        table.row(vec![
+            what.to_owned(),
+            r.files.to_string(),
+            files_skipped.to_string(),
+            r.row_groups.to_string(),
+            groups_skipped.to_string(),
+            output::thousands(r.rows),
+            output::bytes(r.bytes),
+        ]);
+    };
+    for scan in &explained.scans {
+        line(&scan.what, &scan.read, scan.files_skipped, scan.row_groups_skipped);
+    }
+    line("profiles", &explained.profiles, 0, 0);
+    line("(all events there are)", &explained.events, 0, 0);
+    out.push_str(&format!("\n{}", table.render()));
+    if let Some(sql) = &explained.sql {
+        out.push_str(&format!("\nSQL\n\n{sql}\n"));
+    }
+    out.push_str(&format!("\nPlan\n\n{}\n", explained.plan.trim_end()));
+    out
+}

@@ -1,0 +1,2 @@
+-- shape: scan
+SELECT user_id FROM profiles WHERE country = 'JP'

@@ -1,0 +1,14 @@
+//! Imports into real workspaces, in temporary folders.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod again;
+mod bounded;
+mod common;
+mod formats;
+mod learning;
+mod mapping;
+#[cfg(feature = "recipes")]
+mod real;
+#[cfg(feature = "recipes")]
+mod recipes;
+mod rejects;

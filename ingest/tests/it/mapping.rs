@@ -1,0 +1,87 @@
+//! Columns become fields: by their own names, mapped, set.
+
+use crate::common::{World, values};
+use segment_core::value::Value;
+
+fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+}
+
+const MAP: [(&str, &str); 3] = [("user_id", "customer"), ("ts", "when"), ("price", "cost")];
+
+async fn check(name: &str, content: &str) {
+    let world = World::new().await;
+    let mut request = world.request();
+    request.events = vec![world.file(name, content)];
+    request.map = pairs(&MAP);
+    request.set = pairs(&[("event", "purchase"), ("channel", "5")]);
+    let report = world.import(request).await.unwrap();
+    assert_eq!(report.events.written, 1, "{name}");
+    let stored = world.stored().await;
+    assert_eq!((stored[0].event.as_str(), stored[0].user_id.as_str()), ("purchase", "c1"), "{name}");
+    let mut expected = vec![("price", "9.5"), ("channel", "5"), ("user_id", "other"), ("kind", "x")];
+    // A column that something else took the place of is a property like any other.
+    expected.extend(content.contains("ignored").then_some(("event", "ignored")));
+    assert_eq!(stored[0].values, values(&expected), "{name}");
+}
+
+#[tokio::test]
+async fn mapped_and_set() {
+    check("e.csv", "customer,user_id,when,cost,event,channel,kind\nc1,other,2024-01-01,9.5,ignored,web,x\n").await;
+    check("e.ndjson", r#"{"customer":"c1","user_id":"other","when":"2024-01-01","cost":9.5,"event":"ignored","channel":"web","kind":"x"}"#)
+        .await;
+    check("e.ndjson", r#"{"customer":"c1","user_id":"other","when":"2024-01-01","properties":{"cost":9.5,"channel":"web","kind":"x"}}"#)
+        .await;
+}
+
+#[tokio::test]
+async fn paths_in_json() {
+    let world = World::new().await;
+    let mut request = world.request();
+    request.events = vec![world.file("e.ndjson", r#"{"user":{"id":12,"plan":"pro"},"type":"e","properties":{"at":"2024-01-01"}}"#)];
+    request.map = pairs(&[("user_id", "user.id"), ("event", "type"), ("ts", "at"), ("home.city", "user.plan")]);
+    world.import(request).await.unwrap();
+    let stored = world.stored().await;
+    assert_eq!((stored[0].user_id.as_str(), stored[0].ts.as_str()), ("12", "2024-01-01T00:00:00Z"));
+    assert_eq!(stored[0].values["home.city"], "pro");
+}
+
+#[tokio::test]
+async fn events_and_users_each_take_their_own() {
+    let world = World::new().await;
+    let mut request = world.request();
+    request.events = vec![world.file("e.csv", "id,when\na,2024-01-02\n")];
+    request.users = vec![world.file("u.csv", "id,since,when\na,2024-01-01,noon\n")];
+    request.map = pairs(&[("user_id", "id"), ("ts", "when"), ("first_seen_at", "since")]);
+    request.set = pairs(&[("event", "e")]);
+    world.import(request).await.unwrap();
+    let profile = world.profile("a").await.unwrap();
+    assert_eq!(profile.first_seen_at, Some(crate::common::instant("2024-01-01")));
+    assert_eq!(profile.attributes["when"], Value::String("noon".to_owned()));
+    assert_eq!(world.stored().await[0].ts, "2024-01-02T00:00:00Z");
+}
+
+#[tokio::test]
+async fn contradictions_are_refused() {
+    let world = World::new().await;
+    let file = world.file("e.csv", "user_id,event,ts\na,e,2024-01-01\n");
+    for (map, set, text) in [
+        (&[("ts", "when")][..], &[][..], "no input has a column \"when\""),
+        (&[("price", "cost")], &[], "no input has a column \"cost\""),
+        (&[("price", "a"), ("price", "b")], &[], "mapped or set twice"),
+        (&[("price", "a")], &[("price", "5")], "mapped or set twice"),
+        (&[], &[("first_seen_at", "2024-01-01")], "no input has such a field"),
+        (&[("", "a")], &[], "the field is empty"),
+    ] {
+        let mut request = world.request();
+        request.events = vec![file.clone()];
+        (request.map, request.set) = (pairs(map), pairs(set));
+        let error = world.import(request).await.unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+    }
+    let mut request = world.request();
+    request.events = vec![file];
+    request.timezone = Some("Asia/Tokyo".to_owned());
+    assert!(world.import(request).await.unwrap_err().to_string().contains("the workspace's zone is UTC"));
+    assert!(world.stored().await.is_empty());
+}

@@ -1,0 +1,174 @@
+//! The suite that every backend passes, wrappers included.
+//!
+//! An adapter implements [`Fixture`], by which it loads a [`World`] of plain rows into its engine, and calls [`conformance`]. The
+//! suite runs every operator on every type, every measure, every window, negations, hostile strings, and nothing at all, and
+//! compares members with the oracle's; then how runs count, end, are cancelled, report progress, and refuse. [`lake::LakeFixture`] loads a world
+//! into the embedded lake.
+//!
+//! Invariant: every failure is reported, not the first only.
+
+pub mod cases;
+pub mod lake;
+mod manners;
+pub mod world;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use segment_core::compile;
+use segment_core::eval;
+use segment_core::lower::Strategy;
+use segment_core::plan::Plan;
+use segment_core::resolve::Library;
+use store::Pinned;
+
+pub use cases::Case;
+pub use world::World;
+
+use crate::backend::{Backend, Query, RunOptions};
+
+/// Differing ids shown in a failure.
+const IDS_SHOWN: usize = 5;
+
+/// Loads worlds into an engine.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    /// Makes the engine hold exactly this world, and returns the backend over it and the state that queries name.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not; the suite fails with it.
+    async fn load(&mut self, world: &World) -> Result<Loaded, String>;
+}
+
+/// A world in an engine.
+pub struct Loaded {
+    /// The backend.
+    pub backend: Arc<dyn Backend>,
+    /// The state that queries name, `None` for a backend that holds its rows.
+    pub pinned: Option<Arc<Pinned>>,
+    /// The world with the catalog of the engine's own; columns' names may differ from the world's.
+    pub world: World,
+}
+
+/// What the suite found.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Runs that were compared.
+    pub runs: usize,
+    /// Cases that held for some users and not for others.
+    pub told_apart: usize,
+    /// What failed, each with its case.
+    pub failures: Vec<String>,
+}
+
+impl Report {
+    /// Whether nothing failed.
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty() && self.runs > 0
+    }
+
+    fn fail(&mut self, case: &str, what: impl std::fmt::Display) {
+        self.failures.push(format!("{case}: {what}"));
+    }
+}
+
+/// Runs the suite over the standard worlds.
+pub async fn conformance(fixture: &mut dyn Fixture) -> Report {
+    let mut report = Report::default();
+    for world in [World::standard(), World::empty()] {
+        match fixture.load(&world).await {
+            Ok(loaded) => {
+                cases(&loaded, &mut report).await;
+                manners::check(&loaded, &mut report).await;
+            }
+            Err(e) => report.fail("loading", e),
+        }
+    }
+    report
+}
+
+/// Compares every case with the oracle, by every strategy that the backend has.
+async fn cases(loaded: &Loaded, report: &mut Report) {
+    let strategies = loaded.backend.capabilities().strategies;
+    for case in cases::all(&loaded.world) {
+        let plan = match plan(&loaded.world, &case.condition) {
+            Ok(plan) => Arc::new(plan),
+            Err(e) => {
+                report.fail(&case.condition, e);
+                continue;
+            }
+        };
+        let expected = expected(&loaded.world, &plan);
+        report.told_apart += usize::from(!expected.is_empty() && expected.len() < loaded.world.users.len());
+        let others = strategies.iter().copied().filter(|s| case.has_events && *s != Strategy::default()).map(Some);
+        for strategy in std::iter::once(None).chain(others) {
+            let query = Query { plan: plan.clone(), pinned: loaded.pinned.clone(), strategy };
+            report.runs += 1;
+            if let Err(e) = compare(loaded, &query, &expected).await {
+                report.fail(
+                    &case.condition,
+                    format!("{} by {}: {e}", loaded.backend.name(), strategy.map_or("its own rule", Strategy::name)),
+                );
+            }
+        }
+    }
+}
+
+/// The plan of a condition over a world.
+///
+/// # Errors
+///
+/// The diagnostics.
+pub fn plan(world: &World, condition: &str) -> Result<Plan, String> {
+    let library = Library { segments: world.segments.clone(), lists: world.lists.keys().cloned().collect() };
+    let checked = compile::check(condition, &world.catalog, &library, world.as_of);
+    checked.plan.ok_or_else(|| {
+        let faults: Vec<String> = checked.diagnostics.iter().map(|d| format!("{} {}", d.pointer, d.message)).collect();
+        format!("it does not resolve: {}", faults.join("; "))
+    })
+}
+
+/// Whom the oracle finds.
+pub fn expected(world: &World, plan: &Plan) -> BTreeSet<String> {
+    world.users.iter().filter(|u| eval::is_member(plan, u, &world.lists)).map(|u| u.user_id.clone()).collect()
+}
+
+async fn compare(loaded: &Loaded, query: &Query, expected: &BTreeSet<String>) -> Result<(), String> {
+    let run = loaded.backend.run(query, RunOptions::default()).await;
+    let ids = match run {
+        Ok(mut run) => run.sorted_ids().await.map_err(|e| chain(&e))?,
+        Err(e) => return Err(chain(&e)),
+    };
+    let found: BTreeSet<String> = ids.iter().cloned().collect();
+    if found.len() < ids.len() {
+        return Err("a user came twice".to_owned());
+    }
+    if found != *expected {
+        let shown = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).take(IDS_SHOWN).cloned().collect::<Vec<_>>();
+        return Err(format!(
+            "{} members instead of {}; wrong: {:?}; missing: {:?}",
+            found.len(),
+            expected.len(),
+            shown(&found, expected),
+            shown(expected, &found)
+        ));
+    }
+    Ok(())
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut out = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        out.push_str(": ");
+        out.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! The suite over this crate's own backends.
+
+use super::*;
+use crate::memory::MemoryBackend;
+
+/// The oracle over plain rows.
+struct Rows;
+
+#[async_trait]
+impl Fixture for Rows {
+    async fn load(&mut self, world: &World) -> Result<Loaded, String> {
+        let backend = Arc::new(MemoryBackend::from_users(world.users.clone(), world.lists.clone()));
+        Ok(Loaded { backend, pinned: None, world: world.clone() })
+    }
+}
+
+fn passed(report: &Report) {
+    println!("{} runs, {} cases told users apart", report.runs, report.told_apart);
+    assert!(report.passed(), "{} failures of {} runs:\n{}", report.failures.len(), report.runs, report.failures.join("\n"));
+}
+
+#[tokio::test]
+async fn memory_over_rows() {
+    let report = conformance(&mut Rows).await;
+    passed(&report);
+    assert!(report.told_apart > 300, "{} cases tell users apart", report.told_apart);
+}
+
+#[tokio::test]
+async fn memory_over_the_lake() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut fixture = lake::LakeFixture::new(dir.path(), Arc::new(MemoryBackend::new()));
+    passed(&conformance(&mut fixture).await);
+}
+
+#[cfg(feature = "parquet")]
+#[tokio::test(flavor = "multi_thread")]
+async fn parquet_over_the_lake() {
+    use crate::parquet::{ParquetBackend, ParquetConfig};
+
+    let dir = tempfile::tempdir().unwrap();
+    let config = ParquetConfig { threads: 2, spill_dir: Some(dir.path().join("spill")), ..ParquetConfig::default() };
+    let mut fixture = lake::LakeFixture::new(dir.path(), Arc::new(ParquetBackend::new(&config).unwrap()));
+    passed(&conformance(&mut fixture).await);
+}

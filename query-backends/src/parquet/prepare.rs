@@ -1,0 +1,147 @@
+//! From a query to the engine's plan: tables, SQL, logical plan, physical plan.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::catalog::TableProvider;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::{SessionState, TaskContext};
+use datafusion::logical_expr::{LogicalPlanBuilder, col};
+use datafusion::physical_plan::ExecutionPlan;
+use object_store::ObjectStore;
+use segment_core::compile;
+use segment_core::dialect::DataFusion;
+use segment_core::lower::{Read, Tables};
+use segment_core::plan::EventMatch;
+use store::{EventRead, ListInfo, Pinned};
+
+use super::error::wrap;
+use super::files::{Counters, LakeFile, Reading};
+use super::footers::Footers;
+use super::lake_table::{LakeTable, TableSpec};
+use super::session::{query_state, table_name};
+use crate::backend::{self, Query};
+use crate::error::{BackendError, ErrorKind, Result};
+
+/// Tables' names; lists are numbered.
+const EVENTS: &str = "events";
+const PROFILES: &str = "profiles";
+const LIST_PREFIX: &str = "list_";
+
+/// A query that is ready to run.
+pub(super) struct Prepared {
+    pub(super) sql: String,
+    pub(super) plan: Arc<dyn ExecutionPlan>,
+    pub(super) context: Arc<TaskContext>,
+    /// `None` if the query reads no events.
+    pub(super) events: Option<Arc<LakeTable>>,
+    pub(super) profiles: Arc<LakeTable>,
+    pub(super) events_total: backend::Reading,
+    pub(super) counters: Arc<Counters>,
+    /// Time that planning took.
+    pub(super) planning: Duration,
+}
+
+/// Makes the tables, compiles and plans.
+pub(super) async fn prepare(
+    base: &SessionState,
+    store: &Arc<impl ObjectStore>,
+    footers: &Arc<Footers>,
+    query: &Query,
+    pinned: &Pinned,
+    ids: bool,
+    counters: Arc<Counters>,
+) -> Result<Prepared> {
+    let started = Instant::now();
+    let lists: BTreeMap<String, Vec<String>> =
+        pinned.lists.keys().enumerate().map(|(i, key)| (key.clone(), table_name(&format!("{LIST_PREFIX}{i}")))).collect();
+    let tables = Tables { events: table_name(EVENTS), profiles: table_name(PROFILES), lists };
+    let dialect = DataFusion::default();
+    let strategy = query.strategy.unwrap_or_default();
+    let lowered = compile::lowered(&query.plan, &dialect, &tables, strategy).map_err(|faults| {
+        let what: Vec<String> = faults.into_iter().map(|f| f.message).collect();
+        BackendError::new(ErrorKind::Unsupported, what.join("; "))
+    })?;
+    let sql = lowered.query.to_string();
+
+    let reading = |page_index: bool| {
+        let store: Arc<dyn ObjectStore> = store.clone();
+        Arc::new(Reading { store, footers: footers.clone(), counters: counters.clone(), page_index })
+    };
+    let plan = pinned.events.plan(&lowered.reads.iter().map(read).collect::<Vec<_>>()).await?;
+    if let Some(delete) = plan.deletes.first() {
+        return Err(BackendError::new(
+            ErrorKind::Unsupported,
+            format!("the lake has delete files, which this engine cannot apply: {delete}"),
+        ));
+    }
+    let events_total = backend::Reading { files: plan.files_total, row_groups: 0, rows: plan.rows_total, bytes: plan.bytes_total };
+    let files = plan.files.iter().map(|f| LakeFile::local(f.path.clone(), f.size_bytes, f.rows)).collect::<datafusion::common::Result<_>>();
+    let events = table(TableSpec { files: files.map_err(|e| wrap("cannot read the lake", e))?, ..events_spec(pinned) }, reading(false))?;
+    let profiles = table(profiles_spec(pinned)?, reading(true))?;
+    let mut provided: Vec<(String, Arc<dyn TableProvider>)> =
+        vec![(EVENTS.to_owned(), events.clone()), (PROFILES.to_owned(), profiles.clone())];
+    for (i, (key, list)) in pinned.lists.iter().enumerate() {
+        if lowered.lists.contains(key) {
+            provided.push((format!("{LIST_PREFIX}{i}"), table(list_spec(list)?, reading(false))?));
+        }
+    }
+
+    let state = query_state(base, provided, dialect.into_filters()).map_err(|e| wrap("cannot set a session up", e))?;
+    let logical = state.create_logical_plan(&sql).await.map_err(|e| wrap("the engine refuses the SQL", e))?;
+    let columns = if ids { vec![col("user_no"), col("user_id")] } else { vec![col("user_no")] };
+    let logical = LogicalPlanBuilder::from(logical).project(columns).and_then(LogicalPlanBuilder::build);
+    let logical = logical.map_err(|e| wrap("the engine refuses the SQL", e))?;
+    let plan = state.create_physical_plan(&logical).await.map_err(|e| wrap("the engine cannot plan the SQL", e))?;
+    let events = (!lowered.reads.is_empty()).then_some(events);
+    Ok(Prepared { sql, plan, context: state.task_ctx(), events, profiles, events_total, counters, planning: started.elapsed() })
+}
+
+fn table(spec: TableSpec, reading: Arc<Reading>) -> Result<Arc<LakeTable>> {
+    let table =
+        LakeTable::new(spec, reading, ObjectStoreUrl::local_filesystem()).map_err(|e| wrap("cannot make a table of the lake", e))?;
+    Ok(Arc::new(table))
+}
+
+/// Events without their files.
+fn events_spec(pinned: &Pinned) -> TableSpec {
+    TableSpec {
+        schema: pinned.events.schema().clone(),
+        files: Vec::new(),
+        sorted_by: &["event", "user_no", "ts"],
+        disjoint: false,
+        prune_by: &["event", "ts"],
+    }
+}
+
+fn profiles_spec(pinned: &Pinned) -> Result<TableSpec> {
+    let number =
+        |n: u64| i64::try_from(n).map_err(|e| BackendError::new(ErrorKind::SchemaDrift, "a user's number is too large").caused_by(e));
+    let mut files = Vec::new();
+    for file in &pinned.profiles.files {
+        let lake = LakeFile::local(file.path.clone(), file.size_bytes, file.rows).map_err(|e| wrap("cannot read the profiles", e))?;
+        files.push(lake.with_bounds(number(file.user_no_min)?, number(file.user_no_max)?));
+    }
+    Ok(TableSpec { schema: pinned.profiles.schema.clone(), files, sorted_by: &["user_no"], disjoint: true, prune_by: &[] })
+}
+
+fn list_spec(list: &ListInfo) -> Result<TableSpec> {
+    let mut files = Vec::new();
+    for path in &list.files {
+        // A list has a file or none.
+        files.push(LakeFile::local(path.clone(), list.size_bytes, list.rows).map_err(|e| wrap("cannot read a list", e))?);
+    }
+    let schema = Arc::new(Schema::new(vec![Field::new("user_id", DataType::Utf8, false)]));
+    Ok(TableSpec { schema, files, sorted_by: &["user_id"], disjoint: false, prune_by: &[] })
+}
+
+fn read(read: &Read) -> EventRead {
+    let (names, prefix) = match &read.events {
+        EventMatch::Any => (None, None),
+        EventMatch::Prefix(prefix) => (None, Some(prefix.clone())),
+        EventMatch::Names(names) => (Some(names.iter().cloned().collect()), None),
+    };
+    EventRead { names, prefix, start: read.window.start, end: read.window.end }
+}

@@ -1,0 +1,119 @@
+//! A plan under way: one task a partition, their batches in one channel.
+//!
+//! Invariant: when the stream is dropped, or the token cancelled, all tasks are aborted; each yields after every batch.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use futures::StreamExt;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::error::wrap;
+use super::metrics;
+use super::prepare::Prepared;
+use crate::backend::{RunMetrics, RunOptions, UserStream, Users};
+use crate::error::{BackendError, Result};
+
+/// Batches that wait for the caller; beyond it the engine waits.
+const BATCHES_WAITING_MAX: usize = 16;
+
+/// What the caller's stream holds.
+struct Receiving {
+    batches: mpsc::Receiver<Result<Users>>,
+    cancel: CancellationToken,
+    _driver: AbortOnDropHandle<()>,
+}
+
+/// Starts a prepared query on some threads.
+pub(super) fn start(
+    threads: &Handle,
+    prepared: Prepared,
+    options: RunOptions,
+    metrics: Arc<OnceLock<RunMetrics>>,
+    started: Instant,
+) -> UserStream {
+    let (sender, batches) = mpsc::channel(BATCHES_WAITING_MAX);
+    let driver = AbortOnDropHandle::new(threads.spawn(drive(prepared, options.ids, sender, metrics, started)));
+    let receiving = Receiving { batches, cancel: options.cancel, _driver: driver };
+    Box::pin(futures::stream::unfold(Some(receiving), |receiving| async move {
+        let mut receiving = receiving?;
+        let next = tokio::select! {
+            biased;
+            () = receiving.cancel.cancelled() => Some(Err(BackendError::cancelled())),
+            next = receiving.batches.recv() => next,
+        };
+        match next? {
+            Ok(batch) => Some((Ok(batch), Some(receiving))),
+            Err(e) => Some((Err(e), None)),
+        }
+    }))
+}
+
+/// Runs all partitions to their ends, then tells what it cost.
+async fn drive(prepared: Prepared, ids: bool, sender: mpsc::Sender<Result<Users>>, metrics: Arc<OnceLock<RunMetrics>>, started: Instant) {
+    let mut tasks = JoinSet::new();
+    for partition in 0..prepared.plan.output_partitioning().partition_count() {
+        tasks.spawn(run_partition(prepared.plan.clone(), prepared.context.clone(), partition, ids, sender.clone()));
+    }
+    let mut users = 0;
+    while let Some(done) = tasks.join_next().await {
+        let done = done.unwrap_or_else(|e| Err(BackendError::internal("the engine panicked").caused_by(e)));
+        match done {
+            Ok(count) => users += count,
+            Err(e) => {
+                tasks.abort_all();
+                // Nobody may be listening any more.
+                let _ = sender.send(Err(e)).await;
+                return;
+            }
+        }
+    }
+    let _ = metrics.set(metrics::collect(&prepared, users, started.elapsed()));
+}
+
+async fn run_partition(
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<datafusion::execution::TaskContext>,
+    partition: usize,
+    ids: bool,
+    sender: mpsc::Sender<Result<Users>>,
+) -> Result<u64> {
+    let mut stream = plan.execute(partition, context).map_err(|e| wrap("the engine failed", e))?;
+    let mut count = 0;
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(|e| wrap("the engine failed", e))?;
+        if batch.num_rows() == 0 {
+            continue;
+        }
+        let users = users_of(&batch, ids)?;
+        count += users.len() as u64;
+        if sender.send(Ok(users)).await.is_err() {
+            break;
+        }
+    }
+    Ok(count)
+}
+
+fn users_of(batch: &RecordBatch, ids: bool) -> Result<Users> {
+    let column = |name: &str| batch.column_by_name(name).ok_or_else(|| BackendError::internal(format!("the engine's result lacks {name}")));
+    let numbers = column("user_no")?.as_primitive_opt::<Int64Type>();
+    let numbers = numbers.ok_or_else(|| BackendError::internal("the engine's user numbers are no bigints"))?.clone();
+    let ids = match ids {
+        false => None,
+        true => {
+            // A view keeps whole pages in memory; a plain array holds only the members.
+            let plain = cast(column("user_id")?, &DataType::Utf8)
+                .map_err(|e| BackendError::internal("the engine's user ids are no text").caused_by(e))?;
+            Some(plain.as_string::<i32>().clone())
+        }
+    };
+    Ok(Users { numbers, ids })
+}

@@ -1,0 +1,141 @@
+//! Random trees over random worlds: does the engine find whom the oracle finds?
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use segment_core::json::Json;
+use segment_core::lower::Strategy;
+
+use crate::engine::{Answers, Engine, Lake};
+use crate::oracle;
+use crate::random::Random;
+use crate::shrink::shrink;
+use crate::trees::Trees;
+use crate::world::World;
+
+/// Leaves of the largest trees.
+const LEAVES_MAX: usize = 12;
+/// Rows of a user shown in a failure.
+const USERS_SHOWN: usize = 3;
+
+/// How much is tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// The first world's seed; the others follow it.
+    pub seed: u64,
+    /// Worlds.
+    pub worlds: usize,
+    /// Trees for each world.
+    pub trees: usize,
+    /// Worlds at a time.
+    pub threads: usize,
+}
+
+/// How far a comparison is.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Worlds done.
+    pub worlds: AtomicUsize,
+    /// Trees compared.
+    pub trees: AtomicU64,
+    /// Trees that hold for some users and not for others.
+    pub told_apart: AtomicU64,
+    stop: AtomicBool,
+}
+
+/// Compares; the first failure ends it.
+///
+/// # Errors
+///
+/// The failure: seed, the tree made small, both answers, and the rows of users that they differ in.
+pub fn compare(extent: Extent, tally: &Tally) -> Result<(), String> {
+    let next = AtomicUsize::new(0);
+    let worker = || -> Result<(), String> {
+        let engine = Engine::new(1)?;
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            if i >= extent.worlds || tally.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            if let Err(error) = compare_world(&engine, extent.seed + i as u64, extent.trees, tally) {
+                tally.stop.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
+            tally.worlds.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..extent.threads.max(1)).map(|_| scope.spawn(worker)).collect();
+        let results: Vec<Result<(), String>> =
+            workers.into_iter().map(|w| w.join().unwrap_or_else(|_| Err("a worker panicked; see above".to_owned()))).collect();
+        results.into_iter().collect()
+    })
+}
+
+fn compare_world(engine: &Engine, seed: u64, trees: usize, tally: &Tally) -> Result<(), String> {
+    let world = World::generate(seed);
+    let lake = engine.load(&world).map_err(|e| format!("world {seed}: {e}"))?;
+    let everyone = oracle::universe(&world);
+    let mut random = Random::new(!seed);
+    for i in 0..trees {
+        let mut maker = Trees::new(&world, random.fork());
+        let tree = if i % 10 == 9 { maker.contradiction() } else { maker.tree(LEAVES_MAX) };
+        let answers = answers(i);
+        match differs(engine, &lake, &world, &tree, answers) {
+            Ok(members) => {
+                tally.trees.fetch_add(1, Ordering::Relaxed);
+                tally.told_apart.fetch_add(u64::from(!members.is_empty() && members != everyone), Ordering::Relaxed);
+            }
+            Err(_) => {
+                let small = shrink(&tree, |t| {
+                    oracle::plan(&world, &lake.pinned.catalog, t).is_ok() && differs(engine, &lake, &world, t, answers).is_err()
+                });
+                let error = differs(engine, &lake, &world, &small, answers).err().unwrap_or_else(|| "no longer differs".to_owned());
+                return Err(format!("world {seed}, tree {i}, {answers:?}\n{small}\n{error}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every strategy in turn, the backend's own rule, and now and then the oracle over what is in the lake.
+fn answers(i: usize) -> Answers {
+    match i % 11 {
+        10 => Answers::Memory,
+        n => Answers::Parquet(Strategy::ALL.get(n % 5).copied()),
+    }
+}
+
+/// The members, where the engine agrees.
+fn differs(engine: &Engine, lake: &Lake, world: &World, tree: &Json, answers: Answers) -> Result<BTreeSet<String>, String> {
+    let plan = Arc::new(oracle::plan(world, &lake.pinned.catalog, tree)?);
+    let expected = oracle::members(world, &plan);
+    let strategy = match answers {
+        Answers::Parquet(strategy) => strategy,
+        Answers::Memory => None,
+    };
+    let found = engine.members(lake, plan.clone(), answers).map_err(|e| format!("{e}\n{}", engine.explained(lake, plan.clone(), strategy)))?;
+    if found == expected {
+        return Ok(found);
+    }
+    let mut out = format!("as of {} in {}\n", segment_core::time::format_instant(world.times.as_of), world.zone);
+    let missing: Vec<&String> = expected.difference(&found).collect();
+    let extra: Vec<&String> = found.difference(&expected).collect();
+    let _ = writeln!(out, "not found: {missing:?}\nfound wrongly: {extra:?}\n{}", engine.explained(lake, plan, strategy));
+    for id in missing.into_iter().chain(extra).take(USERS_SHOWN) {
+        if let Some(user) = world.users.iter().find(|u| u.user_id == *id) {
+            let _ = writeln!(out, "{user:?}");
+        }
+        for (i, import) in world.imports.iter().enumerate() {
+            for row in import.users.iter().chain(&import.events) {
+                let of = row.get("user_id").is_some_and(|u| u.as_str() == Some(id) || u.as_number() == Some(id));
+                if of {
+                    let _ = writeln!(out, "import {i}: {row}");
+                }
+            }
+        }
+    }
+    Err(out)
+}

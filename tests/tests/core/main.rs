@@ -1,0 +1,6 @@
+//! The compiler without an engine: laws of the oracle, SQL text, golden cases, diagnostics.
+
+mod diagnostics;
+mod golden;
+mod laws;
+mod sql;

@@ -1,0 +1,64 @@
+//! The embedded engine, and the oracle over the lake, against the oracle over the rows that the data means.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use muster_tests::differential::{Extent, Tally, compare};
+use muster_tests::engine::{Answers, Engine};
+use muster_tests::golden::topics;
+use muster_tests::world::rows::Rows;
+use segment_core::lower::Strategy;
+
+#[test]
+fn random_trees_find_the_same_users() {
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let extent = Extent { seed: 1, worlds: 48, trees: 125, threads };
+    let tally = Tally::default();
+    if let Err(error) = compare(extent, &tally) {
+        panic!("{error}");
+    }
+    let (trees, told_apart) = (tally.trees.load(Ordering::Relaxed), tally.told_apart.load(Ordering::Relaxed));
+    println!("{trees} trees, {told_apart} of which tell users apart");
+    assert!(trees >= 5_000 && told_apart * 3 > trees, "{trees} trees, {told_apart} of which tell users apart");
+}
+
+#[test]
+fn golden_cases_find_their_members() {
+    let engine = Engine::new(2).unwrap_or_else(|e| panic!("{e}"));
+    let mut faults = Vec::new();
+    let mut runs = 0;
+    let strategies = Strategy::ALL.into_iter().map(|s| Answers::Parquet(Some(s)));
+    let answers: Vec<Answers> = strategies.chain([Answers::Memory]).collect();
+    for topic in topics() {
+        let rows = Rows { users: topic.users.clone(), events: topic.events.clone() };
+        let lake = match engine.load_rows(&topic.catalog.timezone, &topic.declaration, &rows, &topic.lists) {
+            Ok(lake) => lake,
+            Err(error) => {
+                faults.push(format!("{}: {error}", topic.name));
+                continue;
+            }
+        };
+        for case in &topic.cases {
+            let plan = match topic.plan(case, &lake.pinned.catalog) {
+                Ok(plan) => Arc::new(plan),
+                Err(error) => {
+                    faults.push(format!("{}, {}: {error}", topic.name, case.name));
+                    continue;
+                }
+            };
+            for answers in &answers {
+                runs += 1;
+                match engine.members(&lake, plan.clone(), *answers) {
+                    Ok(found) if found == case.members => {}
+                    Ok(found) => faults.push(format!(
+                        "{}, {}, {answers:?}: {}\n  expected {:?}\n  found    {found:?}",
+                        topic.name, case.name, case.condition, case.members
+                    )),
+                    Err(error) => faults.push(format!("{}, {}, {answers:?}: {error}", topic.name, case.name)),
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} of {runs} runs:\n{}", faults.len(), faults.join("\n"));
+    println!("{runs} runs");
+}
