@@ -23,7 +23,7 @@ test: ## Run every test; a skipped one counts as a failure
 soak: ## Compare the engine with the oracle over a million random trees (hours)
 	@scripts/soak
 
-bench: ## Measure speed against other engines, and print a table (minutes)
+bench: ## Measure speed against other engines, into docs/benchmarks.md (long; --quick: scripts/bench --quick)
 	@scripts/bench
 
 fmt: ## Format the code

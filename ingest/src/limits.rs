@@ -8,6 +8,8 @@ pub const DEDUP_HORIZON: Duration = Duration::from_secs(24 * 60 * 60);
 pub const MEMORY_BYTES_DEFAULT: usize = 1 << 30;
 /// Least memory an import plans with, in bytes.
 pub const MEMORY_BYTES_MIN: usize = 16 << 20;
+/// Least memory of a recipe's query, in bytes: less, and sorting fails.
+pub const QUERY_BYTES_MIN: usize = 64 << 20;
 /// Bytes of one row of text: a JSON line, or a CSV record with its quoted line breaks.
 pub const ROW_BYTES_MAX: usize = 16 << 20;
 /// Bytes of text that one thread parses at a time.
@@ -38,5 +40,3 @@ pub const BATCH_ROWS: usize = 16_384;
 pub const USER_ROWS: usize = 8_192;
 /// Earlier imports looked at for user files that were applied before.
 pub const LEDGER_ROWS: u32 = 100_000;
-/// Bytes of a list file's line.
-pub const LIST_LINE_BYTES_MAX: u64 = 1 << 20;

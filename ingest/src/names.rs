@@ -54,29 +54,19 @@ impl Names {
 pub(crate) struct NameCache<'n> {
     shared: &'n Names,
     known: HashMap<Box<str>, u32>,
-    last: Option<(Box<str>, u32)>,
 }
 
 impl<'n> NameCache<'n> {
     pub(crate) fn new(shared: &'n Names) -> Self {
-        Self { shared, known: HashMap::new(), last: None }
+        Self { shared, known: HashMap::new() }
     }
 
     pub(crate) fn id(&mut self, name: &str) -> Result<u32> {
-        if let Some((last, id)) = &self.last
-            && last.as_ref() == name
-        {
-            return Ok(*id);
+        if let Some(&id) = self.known.get(name) {
+            return Ok(id);
         }
-        let id = match self.known.get(name) {
-            Some(&id) => id,
-            None => {
-                let id = self.shared.id(name)?;
-                self.known.insert(name.into(), id);
-                id
-            }
-        };
-        self.last = Some((name.into(), id));
+        let id = self.shared.id(name)?;
+        self.known.insert(name.into(), id);
         Ok(id)
     }
 }

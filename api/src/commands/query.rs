@@ -48,7 +48,7 @@ pub(super) async fn run(args: Query) -> Result<(), Failure> {
             serde_json::to_writer(&mut *out, &json!({ "user_id": id }))?;
             writeln!(out)
         }),
-        Some(QueryOutput::Parquet) => found.ran.members.write_parquet(output::stdout()),
+        Some(QueryOutput::Parquet) => found.ran.members.write_parquet(std::io::BufWriter::new(std::io::stdout())),
         Some(QueryOutput::Json) => found.json(),
         None => {
             for warning in &warnings {

@@ -10,11 +10,11 @@ use crate::failure::Failure;
 use crate::output;
 
 pub(super) async fn run(args: Sql) -> Result<(), Failure> {
+    let strategy = engines::strategy(&args.strategy)?;
+    let asked = context::asked(&args.evaluated).await?;
     let Some(dialect) = dialect::named(&args.dialect) else {
         return Err(Failure::Usage(format!("there is no dialect \"{}\": {}", args.dialect, dialect::NAMES.join(", "))));
     };
-    let strategy = engines::strategy(&args.strategy)?;
-    let asked = context::asked(&args.evaluated).await?;
     let warnings = asked.checked.warnings.clone();
     let plan = context::plan_of(asked.checked)?;
     let tables = engines::tables(&asked.pinned, dialect.as_ref());

@@ -63,8 +63,9 @@ pub(crate) fn write(job: &Job<'_>, writer: &mut Writer, days: Vec<(i32, Day)>, f
             let file = lock(&writer).event_file(day)?;
             let (written, seen, counted) = write_day(job, sorter, file)?;
             stats.merge(counted);
+            let written = written.finish()?;
             let mut writer = lock(&writer);
-            writer.add_event_files(written.finish()?);
+            writer.add_event_files(written);
             writer.note_events(&seen)?;
             drop(writer);
             job.progress.advance(count);

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use crate::error::{ImportError, Result};
 use crate::import::Declarations;
 use crate::input::Input;
+use crate::limits::QUERY_BYTES_MIN;
 use crate::mapping::Half;
 use crate::request::ImportRequest;
 use crate::sources::{Kind, Source};
@@ -143,7 +144,7 @@ impl Recipe {
                         recipe: self.path.clone(),
                         sql: sql.clone(),
                         inputs: inputs.clone(),
-                        memory_bytes: request.memory_bytes / 4,
+                        memory_bytes: (request.memory_bytes / 4).max(QUERY_BYTES_MIN),
                         first: std::mem::take(&mut first),
                     };
                     out.push(Source { half, kind: Kind::Query(query) });

@@ -12,3 +12,4 @@ mod real;
 #[cfg(feature = "recipes")]
 mod recipes;
 mod rejects;
+mod speed;

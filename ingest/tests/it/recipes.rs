@@ -92,7 +92,7 @@ async fn refused() {
         ("[[input]]\nfiles = [\"in.csv\"]", "neither `events` nor `users`"),
         ("[[input]]\nfiles = []\nevents = \"SELECT 1\"", "an empty list of files"),
         ("[[input]]\nevents = \"SELECT 1\"\n[[input]]\nevents = \"SELECT 1\"", "only one [[input]]"),
-        ("[[input]]\nfiles = [\"in.csv\"]\nevents = \"SELECT\"", "a query failed"),
+        ("[[input]]\nfiles = [\"in.csv\"]\nevents = \"SELECT\"", "its SQL cannot be read"),
         ("[[input]]\nfiles = [\"in.csv\"]\nevents = \"DROP TABLE input\"", "each of its queries is one SELECT"),
         ("[[input]]\nfiles = [\"in.csv\"]\nevents = \"SELECT 1; SELECT 2\"", "each of its queries is one SELECT"),
         ("[[input]]\nfiles = [\"in.csv\"]\nevents = \"SELECT nothing FROM input\"", "a query failed"),

@@ -27,6 +27,7 @@ use object_store::path::Path;
 use tokio::sync::OnceCell;
 
 use super::files::{LakeFile, Reading};
+use super::proof;
 use super::row_groups::RowGroups;
 use super::scan::{Scan, Verdict};
 use crate::backend::{self, ScanPlan};
@@ -128,9 +129,11 @@ impl LakeTable {
                 rest.push(physical);
                 continue;
             }
-            let may_hold = known.groups.may_hold(&physical, &self.spec.schema)?;
+            let comparable = proof::comparable(filter);
+            let looked_at = state.create_physical_expr(comparable.clone(), &self.df_schema)?;
+            let may_hold = known.groups.may_hold(&looked_at, &self.spec.schema)?;
             let may_fail = if self.provable(&columns, known) {
-                let negated = state.create_physical_expr(super::negate::negated(filter), &self.df_schema)?;
+                let negated = state.create_physical_expr(proof::negated(&comparable), &self.df_schema)?;
                 known.groups.may_hold(&negated, &self.spec.schema)?
             } else {
                 rest.push(physical);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use ::parquet::file::metadata::ParquetMetaData;
-use arrow::array::{Array, ArrayRef, BooleanArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, UInt64Array, new_empty_array};
 use arrow::compute::concat;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, DataFusionError, Result, ScalarValue};
 use datafusion::physical_expr::PhysicalExpr;
@@ -70,6 +70,15 @@ fn statistics(footers: &[Arc<ParquetMetaData>], schema: &SchemaRef, name: &str) 
         min.push(converter.row_group_mins(footer.row_groups()).map_err(wrap)?);
         max.push(converter.row_group_maxes(footer.row_groups()).map_err(wrap)?);
         nulls.push(Arc::new(converter.row_group_null_counts(footer.row_groups()).map_err(wrap)?));
+    }
+    if footers.is_empty() {
+        let ty = schema.field_with_name(name)?.data_type();
+        return Ok(ColumnStatistics {
+            name: name.to_owned(),
+            min: new_empty_array(ty),
+            max: new_empty_array(ty),
+            nulls: new_empty_array(&DataType::UInt64),
+        });
     }
     let joined = |arrays: Vec<ArrayRef>| concat(&arrays.iter().map(|a| a.as_ref() as &dyn Array).collect::<Vec<_>>());
     Ok(ColumnStatistics { name: name.to_owned(), min: joined(min)?, max: joined(max)?, nulls: joined(nulls)? })
