@@ -264,7 +264,8 @@ pub(crate) enum List {
         printed: Printed,
     },
     /// All lists.
-    List {
+    #[command(name = "list")]
+    All {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]

@@ -37,7 +37,8 @@ pub(crate) async fn workspace(place: &Place) -> Result<Workspace, Failure> {
 /// The text of a file, or of standard input for `-`.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     let bytes = read_bytes(path, CONDITION_BYTES_MAX)?;
-    String::from_utf8(bytes).map_err(|e| Failure::Refused(format!("{}: byte {} is not UTF-8", path.display(), e.utf8_error().valid_up_to())))
+    String::from_utf8(bytes)
+        .map_err(|e| Failure::Refused(format!("{}: byte {} is not UTF-8", path.display(), e.utf8_error().valid_up_to())))
 }
 
 /// The bytes of a file, or of standard input for `-`, up to a limit.

@@ -23,11 +23,12 @@ pub(crate) fn backend(engine: &Engine) -> Result<Arc<dyn Backend>, Failure> {
         "memory" => Ok(Arc::new(MemoryBackend::default())),
         #[cfg(feature = "parquet")]
         "parquet" => {
-            let mut config = query_backends::ParquetConfig::default();
-            config.memory_bytes_max = engine.memory.saturating_mul(1 << 20);
-            if let Some(threads) = engine.threads {
-                config.threads = threads.max(1);
-            }
+            let defaults = query_backends::ParquetConfig::default();
+            let config = query_backends::ParquetConfig {
+                memory_bytes_max: engine.memory.saturating_mul(1 << 20),
+                threads: engine.threads.map_or(defaults.threads, |n| n.max(1)),
+                ..defaults
+            };
             Ok(Arc::new(query_backends::ParquetBackend::new(&config)?))
         }
         other => Err(Failure::Usage(format!("there is no backend \"{other}\": {}", NAMES.join(", ")))),

@@ -14,12 +14,8 @@ pub(crate) fn stdout() -> BufWriter<io::StdoutLock<'static>> {
 /// Prints JSON for programs, indented where people look.
 pub(crate) fn json(value: &Value) -> Result<(), Failure> {
     let mut out = stdout();
-    if io::stdout().is_terminal() {
-        serde_json::to_writer_pretty(&mut out, value)
-    } else {
-        serde_json::to_writer(&mut out, value)
-    }
-    .map_err(io::Error::from)?;
+    if io::stdout().is_terminal() { serde_json::to_writer_pretty(&mut out, value) } else { serde_json::to_writer(&mut out, value) }
+        .map_err(io::Error::from)?;
     writeln!(out)?;
     Ok(out.flush()?)
 }

@@ -273,12 +273,8 @@ impl Catalog {
             match field.columns.iter_mut().find(|c| c.path == path) {
                 Some(column) if column.kind == kind => {}
                 Some(column) => {
-                    let fresh = Column {
-                        name: format!("{prefix}{}_{}", self.next_column, column_name()),
-                        path: path.clone(),
-                        kind,
-                        before: None,
-                    };
+                    let fresh =
+                        Column { name: format!("{prefix}{}_{}", self.next_column, column_name()), path: path.clone(), kind, before: None };
                     self.next_column += 1;
                     let narrow = std::mem::replace(column, fresh);
                     column.before = Some(Box::new(narrow));
@@ -300,10 +296,7 @@ impl Catalog {
 
     /// Declares or learns an event and properties that it carries.
     pub fn set_event<'a>(&mut self, name: &str, properties: impl IntoIterator<Item = &'a str>, origin: Origin) {
-        let event = self
-            .events
-            .entry(name.to_owned())
-            .or_insert_with(|| EventInfo { properties: BTreeSet::new(), origin, seen: false });
+        let event = self.events.entry(name.to_owned()).or_insert_with(|| EventInfo { properties: BTreeSet::new(), origin, seen: false });
         if origin == Origin::Declared {
             event.origin = origin;
         }

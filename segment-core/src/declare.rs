@@ -116,7 +116,8 @@ fn read_type(json: &Json, at: &str, depth: usize) -> Result<Type, CatalogError> 
         }
         "map" => {
             let at = push_pointer(at, "values");
-            let values = json.get("values").and_then(Json::as_str).ok_or_else(|| malformed(&at, "a map needs \"values\", a scalar type"))?;
+            let values =
+                json.get("values").and_then(Json::as_str).ok_or_else(|| malformed(&at, "a map needs \"values\", a scalar type"))?;
             Type::Map(Box::new(scalar(values).ok_or_else(|| malformed(&at, format!("\"{values}\" is no scalar type")))?))
         }
         "strings" => Type::Strings,

@@ -90,8 +90,7 @@ fn selected<'u>(leaf: &EventLeaf, user: &'u User) -> Vec<&'u Event> {
         EventMatch::Names(names) => names.contains(&event.name),
     };
     let met = |event: &Event, filter: &Filter| filter_holds(filter, &|path| at_path(&event.properties, path));
-    let mut events: Vec<&Event> =
-        user.events.iter().filter(|e| named(e) && leaf.window.contains(e.ts) && met(e, &leaf.filter)).collect();
+    let mut events: Vec<&Event> = user.events.iter().filter(|e| named(e) && leaf.window.contains(e.ts) && met(e, &leaf.filter)).collect();
     events.sort_by(|a, b| a.ts.cmp(&b.ts).then_with(|| a.message_id.as_bytes().cmp(b.message_id.as_bytes())));
     events
 }

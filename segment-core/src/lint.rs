@@ -101,9 +101,10 @@ fn group(nodes: &[Arc<Node>], all: bool, pointer: &str, out: &mut Vec<Diagnostic
         }
         let bare: Vec<&Test> = tests.iter().map(|(t, _)| *t).collect();
         // In a conjunction some test has to fail everywhere, in a disjunction some test has to hold everywhere.
-        let decided = operand.places(&bare).iter().all(|place| {
-            tests.iter().any(|(test, sign)| operand.holds(test, place).is_some_and(|holds| (holds == *sign) != all))
-        });
+        let decided = operand
+            .places(&bare)
+            .iter()
+            .all(|place| tests.iter().any(|(test, sign)| operand.holds(test, place).is_some_and(|holds| (holds == *sign) != all)));
         if decided {
             let why = if all { "no value meets all of its tests of" } else { "every value meets one of its tests of" };
             out.push(constant_warning(pointer, !all, &format!("{why} {}", operand.name())));

@@ -183,9 +183,13 @@ impl Measure {
     /// The property measured, where one is.
     pub fn field(&self) -> Option<&FieldRef> {
         match self {
-            Measure::Sum(f) | Measure::Avg(f) | Measure::Min(f) | Measure::Max(f) | Measure::Distinct(f) | Measure::First(f) | Measure::Last(f) => {
-                Some(f)
-            }
+            Measure::Sum(f)
+            | Measure::Avg(f)
+            | Measure::Min(f)
+            | Measure::Max(f)
+            | Measure::Distinct(f)
+            | Measure::First(f)
+            | Measure::Last(f) => Some(f),
             Measure::Count | Measure::Days | Measure::FirstTime | Measure::LastTime => None,
         }
     }

@@ -5,10 +5,10 @@
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    Array, BinaryOperator, CaseWhen, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, OrderByExpr,
-    OrderByOptions, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor, TableWithJoins,
-    UnaryOperator, Value as Literal,
+    Array, BinaryOperator, CaseWhen, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
+    ObjectNamePart, OrderByExpr, OrderByOptions, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias,
+    TableFactor, TableWithJoins, UnaryOperator, Value as Literal,
 };
 
 /// A quoted identifier. Only names made by the catalog and by the lowering come here.
@@ -113,7 +113,9 @@ fn chain(mut parts: Vec<Expr>, op: BinaryOperator, empty: bool) -> Expr {
 /// A part of a chain of ANDs or ORs, wrapped if it is a chain itself.
 fn in_chain(part: Expr, op: &BinaryOperator) -> Expr {
     match &part {
-        Expr::BinaryOp { op: inner, .. } if matches!(inner, BinaryOperator::And | BinaryOperator::Or) || inner == op => Expr::Nested(Box::new(part)),
+        Expr::BinaryOp { op: inner, .. } if matches!(inner, BinaryOperator::And | BinaryOperator::Or) || inner == op => {
+            Expr::Nested(Box::new(part))
+        }
         _ => part,
     }
 }
@@ -221,12 +223,7 @@ impl Aggregate {
 }
 
 pub(crate) fn object_name<S: AsRef<str>>(parts: &[S], quoted: bool) -> ObjectName {
-    ObjectName(
-        parts
-            .iter()
-            .map(|p| ObjectNamePart::Identifier(if quoted { ident(p.as_ref()) } else { Ident::new(p.as_ref()) }))
-            .collect(),
-    )
+    ObjectName(parts.iter().map(|p| ObjectNamePart::Identifier(if quoted { ident(p.as_ref()) } else { Ident::new(p.as_ref()) })).collect())
 }
 
 pub(crate) fn item(expr: Expr, alias: &str) -> SelectItem {

@@ -116,7 +116,8 @@ fn differs(engine: &Engine, lake: &Lake, world: &World, tree: &Json, answers: An
         Answers::Parquet(strategy) => strategy,
         Answers::Memory => None,
     };
-    let found = engine.members(lake, plan.clone(), answers).map_err(|e| format!("{e}\n{}", engine.explained(lake, plan.clone(), strategy)))?;
+    let found =
+        engine.members(lake, plan.clone(), answers).map_err(|e| format!("{e}\n{}", engine.explained(lake, plan.clone(), strategy)))?;
     if found == expected {
         return Ok(found);
     }

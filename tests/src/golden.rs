@@ -64,7 +64,8 @@ pub fn folder() -> PathBuf {
 pub fn topics() -> Vec<Topic> {
     let folder = folder();
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let mut paths: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.extension().is_some_and(|e| e == "json")).collect();
+    let mut paths: Vec<PathBuf> =
+        entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.extension().is_some_and(|e| e == "json")).collect();
     paths.sort();
     paths.iter().map(|p| read(p)).collect()
 }
@@ -76,13 +77,17 @@ fn read(path: &Path) -> Topic {
     let get = |key: &str| json.get(key).unwrap_or_else(|| fail(format!("\"{key}\" is missing")));
     let list = |key: &str| get(key).as_array().unwrap_or_else(|| fail(format!("\"{key}\" is no list"))).to_vec();
     let members = |key: &str| json.get(key).and_then(Json::as_object).unwrap_or_default().to_vec();
-    let ids = |json: &Json| -> BTreeSet<String> { json.as_array().unwrap_or_default().iter().filter_map(|i| i.as_str().map(str::to_owned)).collect() };
+    let ids = |json: &Json| -> BTreeSet<String> {
+        json.as_array().unwrap_or_default().iter().filter_map(|i| i.as_str().map(str::to_owned)).collect()
+    };
     let declaration = get("catalog").clone();
     let zone = declare::declared_timezone(&declaration).ok().flatten().unwrap_or_else(|| fail("no zone".to_owned()));
     let catalog = declare::declare(&Catalog::new(zone), &declaration).unwrap_or_else(|e| fail(e.to_string()));
     let lists: eval::Lists = members("lists").iter().map(|(k, v)| (k.clone(), ids(v))).collect();
-    let library =
-        Library { segments: members("segments").into_iter().map(|(k, v)| (k, v.to_text())).collect(), lists: lists.keys().cloned().collect() };
+    let library = Library {
+        segments: members("segments").into_iter().map(|(k, v)| (k, v.to_text())).collect(),
+        lists: lists.keys().cloned().collect(),
+    };
     let cases = members("cases").into_iter().map(|(name, case)| Case {
         condition: case.get("condition").cloned().unwrap_or_else(|| fail(format!("{name} has no condition"))),
         members: ids(case.get("members").unwrap_or_else(|| fail(format!("{name} has no members")))),

@@ -38,7 +38,9 @@ fn smaller(json: &Json) -> Vec<Json> {
                 }
             }
             for i in 0..members.len() {
-                let optional = members.get(i).is_some_and(|(k, _)| matches!(k.as_str(), "where" | "window" | "ignore_case" | "by" | "aligned" | "measure"));
+                let optional = members
+                    .get(i)
+                    .is_some_and(|(k, _)| matches!(k.as_str(), "where" | "window" | "ignore_case" | "by" | "aligned" | "measure"));
                 if optional {
                     let mut less = members.clone();
                     less.remove(i);

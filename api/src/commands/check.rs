@@ -11,9 +11,5 @@ pub(super) async fn run(args: Evaluated) -> Result<(), Failure> {
     let asked = context::asked(&args).await?;
     let checked = asked.checked;
     output::json(&json!({ "diagnostics": checked.diagnostics, "warnings": checked.warnings }))?;
-    if checked.diagnostics.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Reported)
-    }
+    if checked.diagnostics.is_empty() { Ok(()) } else { Err(Failure::Reported) }
 }

@@ -21,7 +21,7 @@ pub(super) async fn run(command: List) -> Result<(), Failure> {
             let read = tokio::task::spawn_blocking(move || read(&file)).await.map_err(|e| Failure::Broken(e.to_string()))??;
             import(&key, read, &workspace, printed.output).await
         }
-        List::List { place, printed } => list(&place, printed.output).await,
+        List::All { place, printed } => list(&place, printed.output).await,
         List::Show { key, place, printed } => {
             let info = context::workspace(&place).await?.list(&key).await?.ok_or_else(|| unknown(&key))?;
             show(&info, printed.output)

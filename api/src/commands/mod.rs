@@ -43,7 +43,7 @@ pub(crate) fn format(command: &Command) -> Format {
             | Segment::Run { printed, .. },
         ) => printed.output,
         Command::List(
-            List::Import { printed, .. } | List::List { printed, .. } | List::Show { printed, .. } | List::Delete { printed, .. },
+            List::Import { printed, .. } | List::All { printed, .. } | List::Show { printed, .. } | List::Delete { printed, .. },
         ) => printed.output,
     }
 }

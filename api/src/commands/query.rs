@@ -217,7 +217,9 @@ pub(super) async fn run_saved(
     }
     match format {
         Format::Json => output::json(&json!({ "as_of": format_instant(as_of), "backend": backend.name(), "segments": rows })),
-        Format::Text => output::text(&format!("{} at {}, by {}\n\n{}", place.workspace, format_instant(as_of), backend.name(), table.render())),
+        Format::Text => {
+            output::text(&format!("{} at {}, by {}\n\n{}", place.workspace, format_instant(as_of), backend.name(), table.render()))
+        }
     }
 }
 

@@ -18,7 +18,9 @@ pub(super) async fn run(command: Segment) -> Result<(), Failure> {
         Segment::List { place, printed } => list(&place, printed.output).await,
         Segment::Show { key, place, printed } => show(&key, &place, printed.output).await,
         Segment::Delete { key, place, printed } => delete(&key, &place, printed.output).await,
-        Segment::Run { keys, place, as_of, engine, printed } => super::query::run_saved(keys, &place, as_of.as_deref(), &engine, printed.output).await,
+        Segment::Run { keys, place, as_of, engine, printed } => {
+            super::query::run_saved(keys, &place, as_of.as_deref(), &engine, printed.output).await
+        }
     }
 }
 

@@ -12,4 +12,3 @@ mod real;
 #[cfg(feature = "recipes")]
 mod recipes;
 mod rejects;
-mod speed;

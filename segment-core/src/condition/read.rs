@@ -1,6 +1,9 @@
 //! JSON → [`Condition`], with every fault of form.
 
-use super::{Comparison, Condition, EventCondition, EventSelector, FieldCondition, MeasureName, MeasureSpec, Operand, Parsed, SampleCondition, WindowSpec};
+use super::{
+    Comparison, Condition, EventCondition, EventSelector, FieldCondition, MeasureName, MeasureSpec, Operand, Parsed, SampleCondition,
+    WindowSpec,
+};
 use crate::diagnostics::{Code, Diagnostic, push_pointer};
 use crate::json::{Json, JsonError};
 use crate::limits;
@@ -27,7 +30,10 @@ const FORMS: [(&str, &[&str]); 11] = [
 const FIELD_FORMS: [(&str, &[&str]); 4] = [("all", &[]), ("any", &[]), ("not", &[]), ("property", &["op", "value", "ignore_case"])];
 
 pub(super) fn not_json(error: &JsonError) -> Parsed {
-    Parsed { condition: Condition::Invalid, diagnostics: vec![Diagnostic::new(Code::InvalidJson, "", format!("this is not JSON: {error}"))] }
+    Parsed {
+        condition: Condition::Invalid,
+        diagnostics: vec![Diagnostic::new(Code::InvalidJson, "", format!("this is not JSON: {error}"))],
+    }
 }
 
 pub(super) fn condition(json: &Json) -> Parsed {
@@ -201,7 +207,11 @@ impl Reader {
             None => None,
             Some(Json::Bool(b)) => Some(*b),
             Some(other) => {
-                self.fault(Code::InvalidValue, &push_pointer(pointer, "ignore_case"), format!("true or false is needed; this is {}", other.kind()));
+                self.fault(
+                    Code::InvalidValue,
+                    &push_pointer(pointer, "ignore_case"),
+                    format!("true or false is needed; this is {}", other.kind()),
+                );
                 None
             }
         };
@@ -280,23 +290,20 @@ impl Reader {
 
     fn event(&mut self, value: &Json, members: &[(String, Json)], pointer: &str, depth: usize) -> Condition {
         let event = self.selector(value, &push_pointer(pointer, "event"));
-        let filter = member(members, "where").map(|json| self.field(json, &push_pointer(pointer, "where"), depth + 1, "a property's condition"));
+        let filter =
+            member(members, "where").map(|json| self.field(json, &push_pointer(pointer, "where"), depth + 1, "a property's condition"));
         let measure = member(members, "measure").map(|json| self.measure(json, &push_pointer(pointer, "measure")));
         let counts = matches!(&measure, None | Some(MeasureSpec::Plain(MeasureName::Count) | MeasureSpec::Invalid));
         let comparison = self.comparison(members, pointer, depth, !counts);
-        let window = match member(members, "window") {
-            None => None,
-            Some(json) => Some(self.window(json, &push_pointer(pointer, "window"), false).map_or(WindowSpec::Invalid, WindowSpec::Given)),
-        };
+        let window = member(members, "window")
+            .map(|json| self.window(json, &push_pointer(pointer, "window"), false).map_or(WindowSpec::Invalid, WindowSpec::Given));
         Condition::Event(Box::new(EventCondition { event, filter, measure, comparison, window }))
     }
 
     fn selector(&mut self, json: &Json, at: &str) -> EventSelector {
         match json {
             Json::String(s) if s == "*" => EventSelector::Any,
-            Json::String(_) | Json::BadString => {
-                self.text(json, at, "an event's name").map_or(EventSelector::Invalid, EventSelector::Name)
-            }
+            Json::String(_) | Json::BadString => self.text(json, at, "an event's name").map_or(EventSelector::Invalid, EventSelector::Name),
             Json::Array(items) if items.is_empty() => {
                 self.fault(Code::InvalidValue, at, "the list of events is empty: name one at least, or \"*\" for any");
                 EventSelector::Invalid
@@ -347,7 +354,11 @@ impl Reader {
                     let hint = names::nearest(key, MeasureName::ALL.iter().map(|m| m.name()));
                     self.fault_hint(Code::UnknownField, &push_pointer(at, key), format!("there is no measure \"{key}\""), hint);
                 }
-                None => self.fault(Code::MissingField, at, "the measure is missing: count, days, sum, avg, min, max, distinct, first, last, first_time or last_time"),
+                None => self.fault(
+                    Code::MissingField,
+                    at,
+                    "the measure is missing: count, days, sum, avg, min, max, distinct, first, last, first_time or last_time",
+                ),
             }
             return MeasureSpec::Invalid;
         };
@@ -376,7 +387,11 @@ impl Reader {
             }
             Some(Json::Number(text)) => Some(text.clone()),
             Some(other) => {
-                self.fault(Code::InvalidValue, &push_pointer(at, "percent"), format!("a number from 0 to 100 is needed; this is {}", other.kind()));
+                self.fault(
+                    Code::InvalidValue,
+                    &push_pointer(at, "percent"),
+                    format!("a number from 0 to 100 is needed; this is {}", other.kind()),
+                );
                 None
             }
         };
@@ -396,7 +411,11 @@ impl Reader {
 
     fn window(&mut self, json: &Json, at: &str, next_allowed: bool) -> Option<Window> {
         let Json::Object(members) = json else {
-            self.fault(Code::InvalidWindow, at, format!("a window is an object such as {{\"last\": {{\"n\": 30, \"unit\": \"day\"}}}}; this is {}", json.kind()));
+            self.fault(
+                Code::InvalidWindow,
+                at,
+                format!("a window is an object such as {{\"last\": {{\"n\": 30, \"unit\": \"day\"}}}}; this is {}", json.kind()),
+            );
             return None;
         };
         let before = self.diagnostics.len();
@@ -465,7 +484,11 @@ impl Reader {
 
     fn duration(&mut self, json: &Json, at: &str, zero: bool) -> Option<Duration> {
         let Json::Object(members) = json else {
-            self.fault(Code::InvalidWindow, at, format!("a duration is an object such as {{\"n\": 30, \"unit\": \"day\"}}; this is {}", json.kind()));
+            self.fault(
+                Code::InvalidWindow,
+                at,
+                format!("a duration is an object such as {{\"n\": 30, \"unit\": \"day\"}}; this is {}", json.kind()),
+            );
             return None;
         };
         self.doubled(members, at);

@@ -109,10 +109,9 @@ fn window(w: &Window) -> Json {
     let mut members = match w {
         Window::Last { d, .. } => vec![("last".to_owned(), duration(d))],
         Window::Ago { from, to, .. } => vec![("ago".to_owned(), object([("from", duration(from)), ("to", duration(to))]))],
-        Window::Between { from, to } => [("from", from), ("to", to)]
-            .into_iter()
-            .filter_map(|(key, t)| t.as_ref().map(|t| (key.to_owned(), text(t))))
-            .collect(),
+        Window::Between { from, to } => {
+            [("from", from), ("to", to)].into_iter().filter_map(|(key, t)| t.as_ref().map(|t| (key.to_owned(), text(t)))).collect()
+        }
         Window::Next(d) => vec![("next".to_owned(), duration(d))],
         Window::All => Vec::new(),
     };

@@ -1,8 +1,8 @@
 //! Trino's SQL (476).
 
 use sqlparser::ast::{
-    ArrayElemTypeDef, BinaryOperator, DataType, ExactNumberInfo, Expr, LambdaFunction, LambdaSyntax, OneOrManyWithParens, TimezoneInfo, TypedString,
-    Value as Literal,
+    ArrayElemTypeDef, BinaryOperator, DataType, ExactNumberInfo, Expr, LambdaFunction, LambdaSyntax, OneOrManyWithParens, TimezoneInfo,
+    TypedString, Value as Literal,
 };
 
 use super::{Dialect, Support, sample_bound};
@@ -275,14 +275,9 @@ fn from_json(value: Expr, ty: &Type) -> Expr {
     match ty {
         Type::Timestamp => sql::cast(sql::call("from_iso8601_timestamp_nanos", vec![value]), timestamp()),
         Type::Date => sql::call("from_iso8601_date", vec![value]),
-        Type::String
-        | Type::Integer
-        | Type::Number
-        | Type::Boolean
-        | Type::Strings
-        | Type::Object(_)
-        | Type::Objects(_)
-        | Type::Map(_) => value,
+        Type::String | Type::Integer | Type::Number | Type::Boolean | Type::Strings | Type::Object(_) | Type::Objects(_) | Type::Map(_) => {
+            value
+        }
     }
 }
 

@@ -15,7 +15,15 @@ use crate::value::Value;
 
 /// The arm's SELECT: `user_no` and a column `m<i>` for each leaf of the whole tree, NULL for those of other arms.
 /// With `only`, `user_no` alone, of the users that have that leaf's mark.
-pub(super) fn select(arm: &Arm, marks: &Marks<'_>, zone: &Zone, dialect: &dyn Dialect, tables: &Tables, strategy: Strategy, columns: Columns) -> SetExpr {
+pub(super) fn select(
+    arm: &Arm,
+    marks: &Marks<'_>,
+    zone: &Zone,
+    dialect: &dyn Dialect,
+    tables: &Tables,
+    strategy: Strategy,
+    columns: Columns,
+) -> SetExpr {
     let own: Vec<(usize, &EventLeaf)> = arm.leaves.iter().filter_map(|i| marks.leaves.get(*i).map(|l| (*i, *l))).collect();
     let shared_filter = match own.as_slice() {
         [(_, first), rest @ ..] if rest.iter().all(|(_, l)| l.filter == first.filter) => Some(&first.filter),
@@ -173,7 +181,9 @@ fn measure_test(leaf: &EventLeaf, only: Option<Expr>, zone: &Zone, dialect: &dyn
     let integer = |aggregate: Expr| leaf.test.lower(aggregate, &Type::Integer, dialect);
     match &leaf.measure {
         Measure::Count => integer(Aggregate::count_rows().filtered(only).expr()),
-        Measure::Days => integer(Aggregate::new("count", vec![dialect.local_day(sql::column("ts"), zone)]).distinct().filtered(only).expr()),
+        Measure::Days => {
+            integer(Aggregate::new("count", vec![dialect.local_day(sql::column("ts"), zone)]).distinct().filtered(only).expr())
+        }
         Measure::Distinct(f) => integer(Aggregate::new("count", vec![value(f)]).distinct().filtered(only).expr()),
         Measure::Sum(f) => {
             let zero = dialect.sum_literal(&Decimal::from(0));

@@ -168,7 +168,13 @@ impl Measure {
         match self {
             Measure::Count | Measure::Days | Measure::Distinct(_) => Some(Value::Integer(0)),
             Measure::Sum(_) => Some(Value::Decimal(Decimal::from(0))),
-            Measure::Avg(_) | Measure::Min(_) | Measure::Max(_) | Measure::First(_) | Measure::Last(_) | Measure::FirstTime | Measure::LastTime => None,
+            Measure::Avg(_)
+            | Measure::Min(_)
+            | Measure::Max(_)
+            | Measure::First(_)
+            | Measure::Last(_)
+            | Measure::FirstTime
+            | Measure::LastTime => None,
         }
     }
 }

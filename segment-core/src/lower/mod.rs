@@ -19,8 +19,8 @@ use std::collections::BTreeMap;
 
 use sqlparser::ast::Query;
 
-use crate::dialect::{Dialect, Support};
 use crate::diagnostics::{Code, Diagnostic};
+use crate::dialect::{Dialect, Support};
 use crate::plan::{EventMatch, Interval, Plan};
 
 pub(crate) use arm::filter;

@@ -134,8 +134,7 @@ impl Tree<'_> {
                     let Some(arm) = arms.iter().find(|a| a.leaves.contains(&i)) else {
                         return sql::boolean(false);
                     };
-                    let select =
-                        arm::select(arm, self.marks, &self.plan.zone, self.dialect, self.tables, self.strategy, Columns::UserOnly);
+                    let select = arm::select(arm, self.marks, &self.plan.zone, self.dialect, self.tables, self.strategy, Columns::UserOnly);
                     return sql::in_subquery(sql::column_of(PROFILES, "user_no"), sql::query(select), !marked);
                 }
                 let mark = sql::column_of(MARKS, &mark_name(i));

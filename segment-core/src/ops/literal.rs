@@ -210,11 +210,7 @@ fn instant(cx: &mut Cx<'_>, json: &Json, at: &str) -> Option<i64> {
     let written = text(cx, json, at)?;
     let parsed = time::parse_instant(written, &cx.zone);
     if parsed.is_none() {
-        cx.fault(
-            Code::InvalidValue,
-            at,
-            format!("an instant such as 2026-01-31T09:00:00Z, or a date, is needed; this is \"{written}\""),
-        );
+        cx.fault(Code::InvalidValue, at, format!("an instant such as 2026-01-31T09:00:00Z, or a date, is needed; this is \"{written}\""));
     }
     parsed
 }

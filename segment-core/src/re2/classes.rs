@@ -25,10 +25,7 @@ static FOLDS: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
             continue;
         }
         alike.intersect(&ASSIGNED);
-        let others = alike
-            .iter()
-            .flat_map(|range| range.start()..=range.end())
-            .filter(|&other| other != char);
+        let others = alike.iter().flat_map(|range| range.start()..=range.end()).filter(|&other| other != char);
         pairs.extend(others.map(|other| (char, other)));
     }
     pairs
@@ -175,9 +172,5 @@ fn lookup(expression: &str) -> Option<ClassUnicode> {
         let char = std::str::from_utf8(&literal.0).ok()?.chars().next()?;
         return Some(ClassUnicode::new([ClassUnicodeRange::new(char, char)]));
     }
-    if let HirKind::Class(Class::Unicode(set)) = kind {
-        Some(set)
-    } else {
-        None
-    }
+    if let HirKind::Class(Class::Unicode(set)) = kind { Some(set) } else { None }
 }

@@ -43,8 +43,7 @@ impl Parser {
     }
 
     fn named_contains(&mut self, name: &str, char: char) -> bool {
-        self.named(name)
-            .is_some_and(|set| set.iter().any(|range| range.start() <= char && char <= range.end()))
+        self.named(name).is_some_and(|set| set.iter().any(|range| range.start() <= char && char <= range.end()))
     }
 
     /// `ims-U)` or `ims-U:`; whether it opens a group.

@@ -78,10 +78,7 @@ impl Pattern {
 
     fn read(source: &str, fold: Fold) -> Result<Pattern, PatternError> {
         if source.len() > limits::PATTERN_SOURCE_BYTES_MAX {
-            return Err(PatternError::whole(format!(
-                "longer than {} bytes",
-                limits::PATTERN_SOURCE_BYTES_MAX
-            )));
+            return Err(PatternError::whole(format!("longer than {} bytes", limits::PATTERN_SOURCE_BYTES_MAX)));
         }
         let mut node = parse::parse(source, fold)?;
         let mut rust = &print::RUST;
@@ -91,23 +88,14 @@ impl Pattern {
         }
         let portable = print::print(&node, rust);
         let portable_java = print::print(&node, &print::JAVA);
-        let regex = RegexBuilder::new(&portable)
-            .size_limit(limits::PATTERN_BYTES_MAX)
-            .build()
-            .map_err(|error| {
-                PatternError::whole(if matches!(error, regex::Error::CompiledTooBig(_)) {
-                    format!("takes more than {} bytes compiled", limits::PATTERN_BYTES_MAX)
-                } else {
-                    format!("does not compile: {error}")
-                })
-            })?;
-        Ok(Pattern(Arc::new(Inner {
-            source: source.to_owned(),
-            fold,
-            portable,
-            portable_java,
-            regex,
-        })))
+        let regex = RegexBuilder::new(&portable).size_limit(limits::PATTERN_BYTES_MAX).build().map_err(|error| {
+            PatternError::whole(if matches!(error, regex::Error::CompiledTooBig(_)) {
+                format!("takes more than {} bytes compiled", limits::PATTERN_BYTES_MAX)
+            } else {
+                format!("does not compile: {error}")
+            })
+        })?;
+        Ok(Pattern(Arc::new(Inner { source: source.to_owned(), fold, portable, portable_java, regex })))
     }
 
     /// The text it was read from.
@@ -149,21 +137,14 @@ impl Hash for Pattern {
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.0.fold == Fold::None {
-            "Pattern"
-        } else {
-            "PatternIgnoringCase"
-        };
+        let name = if self.0.fold == Fold::None { "Pattern" } else { "PatternIgnoringCase" };
         f.debug_tuple(name).field(&self.source()).finish()
     }
 }
 
 impl PatternError {
     fn at(what: String, offset: usize) -> PatternError {
-        PatternError {
-            what,
-            offset: Some(offset),
-        }
+        PatternError { what, offset: Some(offset) }
     }
 
     fn whole(what: String) -> PatternError {

@@ -109,23 +109,13 @@ impl Node {
                     self
                 }
             }
-            Node::Repeat {
-                node,
-                min: inner_min,
-                max: inner_max,
-            } if squashes(inner_min, inner_max) && squashes(min, max) => {
+            Node::Repeat { node, min: inner_min, max: inner_max } if squashes(inner_min, inner_max) && squashes(min, max) => {
                 let max = if inner_max == Some(1) && max == Some(1) { Some(1) } else { None };
-                Node::Repeat {
-                    node,
-                    min: min.min(inner_min),
-                    max,
-                }
+                Node::Repeat { node, min: min.min(inner_min), max }
             }
-            Node::Literal(_) | Node::Class(_) | Node::Concat(_) | Node::Alternate(_) | Node::Repeat { .. } => Node::Repeat {
-                node: Box::new(self),
-                min,
-                max,
-            },
+            Node::Literal(_) | Node::Class(_) | Node::Concat(_) | Node::Alternate(_) | Node::Repeat { .. } => {
+                Node::Repeat { node: Box::new(self), min, max }
+            }
         }
     }
 

@@ -149,10 +149,7 @@ impl Parser {
     pub(super) fn spend(&mut self, ranges: usize) -> Result<(), PatternError> {
         self.ranges += ranges;
         if self.ranges > limits::PATTERN_RANGES_MAX {
-            return Err(PatternError::at(
-                format!("more than {} ranges of characters", limits::PATTERN_RANGES_MAX),
-                self.at,
-            ));
+            return Err(PatternError::at(format!("more than {} ranges of characters", limits::PATTERN_RANGES_MAX), self.at));
         }
         Ok(())
     }
@@ -177,10 +174,7 @@ impl Parser {
 
     fn check_depth(&self, item: &Item) -> Result<(), PatternError> {
         if item.node.depth() > limits::PATTERN_DEPTH_MAX {
-            return Err(PatternError::at(
-                format!("nested more than {} deep", limits::PATTERN_DEPTH_MAX),
-                self.at,
-            ));
+            return Err(PatternError::at(format!("nested more than {} deep", limits::PATTERN_DEPTH_MAX), self.at));
         }
         Ok(())
     }
@@ -211,11 +205,7 @@ impl Parser {
             true
         };
         if opens {
-            let group = Group {
-                start,
-                flags_outside: outside,
-                ..Group::default()
-            };
+            let group = Group { start, flags_outside: outside, ..Group::default() };
             self.groups.push(std::mem::replace(&mut self.current, group));
         }
         Ok(())
@@ -277,18 +267,11 @@ impl Parser {
         };
         // The size limit is about counts, and RE2 asks for it only where a count is 2 or more.
         let counted = self.chars.get(start) == Some(&'{');
-        let copies = if counted {
-            item.copies.saturating_mul(most.max(1))
-        } else {
-            item.copies
-        };
+        let copies = if counted { item.copies.saturating_mul(most.max(1)) } else { item.copies };
         if counted && most >= 2 && copies > limits::PATTERN_REPEAT_MAX {
             return Err(self.error("invalid repetition size", start));
         }
-        let item = Item {
-            node: item.node.repeat(min, max),
-            copies,
-        };
+        let item = Item { node: item.node.repeat(min, max), copies };
         self.check_depth(&item)?;
         self.current.items.push(item);
         Ok(())
@@ -302,10 +285,7 @@ impl Parser {
             Some('A') => self.look(2, Look::TextStart),
             Some('z') => self.look(2, Look::TextEnd),
             Some('C') => {
-                return Err(PatternError::at(
-                    r"`\C` matches one byte, and texts here are characters".to_owned(),
-                    self.at,
-                ));
+                return Err(PatternError::at(r"`\C` matches one byte, and texts here are characters".to_owned(), self.at));
             }
             Some('Q') => {
                 self.at += 2;
@@ -345,8 +325,5 @@ fn combine(mut items: Vec<Item>, join: fn(Vec<Node>) -> Node) -> Item {
         return item;
     }
     let copies = items.iter().map(|item| item.copies).max().unwrap_or(1);
-    Item {
-        node: join(items.into_iter().map(|item| item.node).collect()),
-        copies,
-    }
+    Item { node: join(items.into_iter().map(|item| item.node).collect()), copies }
 }

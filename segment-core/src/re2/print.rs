@@ -32,10 +32,7 @@ pub(super) const RUST: Style = Style {
 
 /// Rust's regex, for a pattern that every text beyond ASCII matches anyhow. The ASCII `\B` holds inside characters too,
 /// and a search that comes upon such a place can pass over the match around it.
-pub(super) const RUST_IF_ASCII: Style = Style {
-    look: |look| if look == Look::NotBoundary { r"\B" } else { (RUST.look)(look) },
-    ..RUST
-};
+pub(super) const RUST_IF_ASCII: Style = Style { look: |look| if look == Look::NotBoundary { r"\B" } else { (RUST.look)(look) }, ..RUST };
 
 /// java.util.regex and JONI with Java's syntax. JONI reads no `\x{…}`, its `\b` is Unicode's, its `^` does not hold after
 /// a line feed that ends the text, and its search misses `a?\z` where the text ends in a character of several bytes.
@@ -158,11 +155,7 @@ impl Printer<'_> {
     }
 
     fn member(&mut self, char: char) {
-        if char.is_ascii_alphanumeric() {
-            self.out.push(char)
-        } else {
-            self.coded(char)
-        }
+        if char.is_ascii_alphanumeric() { self.out.push(char) } else { self.coded(char) }
     }
 
     fn coded(&mut self, char: char) {

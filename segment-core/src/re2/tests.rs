@@ -216,15 +216,9 @@ fn says_what_is_wrong_and_where() {
     assert_eq!(refusal("a[b"), "missing closing ]: `[` at character 1");
     assert_eq!(refusal(r"a\Zb"), r"invalid escape sequence: `\Z` at character 1");
     assert_eq!(refusal(r"(a)\1"), r"backreferences are not in RE2's syntax: `\1` at character 3");
-    assert_eq!(
-        refusal("(?<=a)b"),
-        "looking ahead or behind is not in RE2's syntax: `(?<=` at character 0"
-    );
+    assert_eq!(refusal("(?<=a)b"), "looking ahead or behind is not in RE2's syntax: `(?<=` at character 0");
     assert_eq!(refusal(r"\p{greek}"), r"unknown character class: `\p{greek}` at character 0");
-    assert_eq!(
-        refusal(r"x\C"),
-        r"`\C` matches one byte, and texts here are characters at character 1"
-    );
+    assert_eq!(refusal(r"x\C"), r"`\C` matches one byte, and texts here are characters at character 1");
     assert_eq!(Pattern::parse("a{1001}").unwrap_err().offset(), Some(1));
 }
 
@@ -238,10 +232,7 @@ fn size_is_bounded() {
     assert!(refusal(r"\PL{100}").starts_with("takes more than"));
     let nested = |levels: usize| format!("{}a{}", "(x(y|z".repeat(levels), ")*)".repeat(levels));
     assert!(refusal(&nested(limits::PATTERN_DEPTH_MAX)).starts_with("nested more than"));
-    let deepest = (1..limits::PATTERN_DEPTH_MAX)
-        .rev()
-        .find_map(|levels| Pattern::parse(&nested(levels)).ok())
-        .unwrap();
+    let deepest = (1..limits::PATTERN_DEPTH_MAX).rev().find_map(|levels| Pattern::parse(&nested(levels)).ok()).unwrap();
     assert!(Regex::new(deepest.portable()).is_ok());
     pattern(&format!("{}a{}", "(".repeat(5_000), ")".repeat(5_000)));
 }
@@ -254,22 +245,10 @@ fn portable_text_is_explicit() {
     };
     check(r"^a.c$", r"\Aa[^\x0A]c\z", r"\Aa[^\x0A]c(?!(?s:.))");
     check(r"(?i)K|é+?", r"[Kk\x{212A}]|[\x{C9}\x{E9}]+", "[Kk\u{212A}]|[Éé]+");
-    check(
-        r"(?P<n>a|b)*(?s).[^\s-]",
-        r"(?:a|b)*(?s:.)[^\x09\x0A\x0C\x0D\x20\x2D]",
-        r"(?:a|b)*(?s:.)[^\x09\x0A\x0C\x0D\x20\x2D]",
-    );
+    check(r"(?P<n>a|b)*(?s).[^\s-]", r"(?:a|b)*(?s:.)[^\x09\x0A\x0C\x0D\x20\x2D]", r"(?:a|b)*(?s:.)[^\x09\x0A\x0C\x0D\x20\x2D]");
     check(r"(?m)^ü{2,}$", r"(?m:^)\x{FC}{2,}(?m:$)", r"(?<![^\x0A])ü{2,}(?![^\x0A])");
-    check(
-        r"\ba\Q+\E",
-        r"(?-u:\b)a\+",
-        r"(?:(?<=[0-9A-Za-z\x5F])(?![0-9A-Za-z\x5F])|(?<![0-9A-Za-z\x5F])(?=[0-9A-Za-z\x5F]))a\+",
-    );
-    check(
-        "(?:a*)+|(?:^)*|b{1}|[^\\x00-\\x{10FFFF}]",
-        r"a*|(?:)|b|[^\x{0}-\x{10FFFF}]",
-        r"a*|(?:)|b|(?!)",
-    );
+    check(r"\ba\Q+\E", r"(?-u:\b)a\+", r"(?:(?<=[0-9A-Za-z\x5F])(?![0-9A-Za-z\x5F])|(?<![0-9A-Za-z\x5F])(?=[0-9A-Za-z\x5F]))a\+");
+    check("(?:a*)+|(?:^)*|b{1}|[^\\x00-\\x{10FFFF}]", r"a*|(?:)|b|[^\x{0}-\x{10FFFF}]", r"a*|(?:)|b|(?!)");
     assert_eq!(pattern(r"a\B").portable(), r"a(?-u:\B)");
     assert_eq!(pattern(r"\B").portable(), r"\B|[^\x00-\x7F]");
 }

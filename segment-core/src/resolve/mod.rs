@@ -115,7 +115,11 @@ impl Cx<'_> {
     fn placed(&self, code: Code, pointer: &str, message: String) -> Diagnostic {
         match self.path.last() {
             None => Diagnostic::new(code, pointer, message),
-            Some(_) => Diagnostic::new(code, self.outer.clone(), format!("in segment \"{}\" at \"{pointer}\": {message}", self.path.join("\" → \""))),
+            Some(_) => Diagnostic::new(
+                code,
+                self.outer.clone(),
+                format!("in segment \"{}\" at \"{pointer}\": {message}", self.path.join("\" → \"")),
+            ),
         }
     }
 
@@ -149,10 +153,8 @@ impl Cx<'_> {
 
     pub(crate) fn show_window(&mut self, at: &str, interval: Interval) {
         let pointer = if self.path.is_empty() { at.to_owned() } else { format!("{}{at}", self.outer) };
-        let shown = ShownWindow { pointer, segments: self.path.clone(), interval };
-        if !self.windows.contains(&shown) {
-            self.windows.push(shown);
-        }
+        // Every pointer comes once: a saved segment is resolved once, however often it is referred to.
+        self.windows.push(ShownWindow { pointer, segments: self.path.clone(), interval });
     }
 
     /// Resolves a comparison of a subject; the test is positive, the flag says to take its complement.
@@ -272,7 +274,8 @@ impl Cx<'_> {
     }
 
     fn sample(&mut self, sample: &SampleCondition, at: &str) -> Option<Sample> {
-        let percent = sample.percent.as_deref().and_then(|p| Decimal::parse(p).ok()).filter(|p| *p >= Decimal::from(0) && *p <= Decimal::from(100));
+        let percent =
+            sample.percent.as_deref().and_then(|p| Decimal::parse(p).ok()).filter(|p| *p >= Decimal::from(0) && *p <= Decimal::from(100));
         if percent.is_none() && sample.percent.is_some() {
             self.fault(Code::InvalidValue, &push_pointer(at, "percent"), "\"percent\" is a number from 0 to 100");
         }
@@ -283,7 +286,8 @@ impl Cx<'_> {
                 self.field(Names::Attributes, name, &pointer).and_then(|field| match field.ty {
                     Type::String | Type::Integer | Type::Boolean => Some(Some(field)),
                     _ => {
-                        let message = format!("\"by\" is an attribute of type string, integer or boolean; \"{name}\" is {}", field.ty.name());
+                        let message =
+                            format!("\"by\" is an attribute of type string, integer or boolean; \"{name}\" is {}", field.ty.name());
                         self.fault(Code::InvalidValue, &pointer, message);
                         None
                     }

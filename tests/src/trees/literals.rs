@@ -12,8 +12,40 @@ use crate::world::{Target, values};
 
 /// Patterns in RE2's syntax.
 const PATTERNS: [&str; 34] = [
-    "", "a", "^a", "a$", "b$", "^$", ".", "^.$", "^..$", "\\d", "\\w", "\\s", "\\W", "\\bab\\b", "\\b", "[[:alpha:]]", "[^a]", "(?i)a", "(?i)k", "(?i)i", "(?s)^.*$",
-    "(?m)^a$", "İ", "ß", "\\p{Greek}", "\\pL+", "[a-z_%]+", "'", "\\\\", "--|/\\*", "a|b|c", "^(a|b)*$", "x{2,}", "\\x{1F600}",
+    "",
+    "a",
+    "^a",
+    "a$",
+    "b$",
+    "^$",
+    ".",
+    "^.$",
+    "^..$",
+    "\\d",
+    "\\w",
+    "\\s",
+    "\\W",
+    "\\bab\\b",
+    "\\b",
+    "[[:alpha:]]",
+    "[^a]",
+    "(?i)a",
+    "(?i)k",
+    "(?i)i",
+    "(?s)^.*$",
+    "(?m)^a$",
+    "İ",
+    "ß",
+    "\\p{Greek}",
+    "\\pL+",
+    "[a-z_%]+",
+    "'",
+    "\\\\",
+    "--|/\\*",
+    "a|b|c",
+    "^(a|b)*$",
+    "x{2,}",
+    "\\x{1F600}",
 ];
 
 impl Trees<'_> {
@@ -32,7 +64,9 @@ impl Trees<'_> {
             Value::Integer(n) => match self.random.below(20) {
                 0 => Json::Number(format!("{n}.0")),
                 1 => Json::Number(format!("{n}.5")),
-                2 => Json::Number((*self.random.pick(&["1e30", "-1e30", "9223372036854775808", "-9223372036854775809", "1e-5", "-0.0"])).to_owned()),
+                2 => Json::Number(
+                    (*self.random.pick(&["1e30", "-1e30", "9223372036854775808", "-9223372036854775809", "1e-5", "-0.0"])).to_owned(),
+                ),
                 3 => integer(n.saturating_add(1)),
                 4 => integer(n.saturating_sub(1)),
                 _ => integer(*n),

@@ -48,8 +48,7 @@ impl<'w> Trees<'w> {
         let key = if self.random.chance(50) { "all" } else { "any" };
         let first = if self.random.chance(60) { self.attribute() } else { self.event() };
         let Json::Object(members) = &first else { return first };
-        let subject: Members =
-            members.iter().filter(|(k, _)| !matches!(k.as_str(), "op" | "value" | "ignore_case")).cloned().collect();
+        let subject: Members = members.iter().filter(|(k, _)| !matches!(k.as_str(), "op" | "value" | "ignore_case")).cloned().collect();
         let mut children = vec![first.clone()];
         for _ in 1..count {
             let mut child = subject.clone();
@@ -131,7 +130,8 @@ impl<'w> Trees<'w> {
             1 => *self.random.pick(&["33.333333333333333333", "12.5", "0.001", "99.999"]),
             _ => *self.random.pick(&["25", "50", "5e1", "75.5"]),
         };
-        let mut members = vec![("percent", Json::Number(percent.to_owned())), ("salt", text(self.random.pick(&self.world.words.strings).clone()))];
+        let mut members =
+            vec![("percent", Json::Number(percent.to_owned())), ("salt", text(self.random.pick(&self.world.words.strings).clone()))];
         let by = |ty: &Type| matches!(ty, Type::String | Type::Integer | Type::Boolean);
         if self.random.chance(50)
             && let Some(target) = self.target(&self.world.attributes, by)

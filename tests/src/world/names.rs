@@ -12,14 +12,66 @@ use crate::random::Random;
 
 /// Names that differ by case only, are SQL keywords, are called as the lake's own columns are, or hold what SQL quotes with.
 const NAMES: [&str; 40] = [
-    "country", "Country", "COUNTRY", "select", "order", "group", "null", "true", "from", "user_id", "ts", "event", "message_id", "user_no", "extra",
-    "received_at", "first_seen_at", "last_seen_at", "m0", "e", "p", "price", "Price", "items", "tags", "it's", "say \"hi\"", "back\\slash", "a b", "--",
-    "/*x*/", "%_", "$$", "価格", "naïve", "İ", "😀", "p1_x", "1", "~/",
+    "country",
+    "Country",
+    "COUNTRY",
+    "select",
+    "order",
+    "group",
+    "null",
+    "true",
+    "from",
+    "user_id",
+    "ts",
+    "event",
+    "message_id",
+    "user_no",
+    "extra",
+    "received_at",
+    "first_seen_at",
+    "last_seen_at",
+    "m0",
+    "e",
+    "p",
+    "price",
+    "Price",
+    "items",
+    "tags",
+    "it's",
+    "say \"hi\"",
+    "back\\slash",
+    "a b",
+    "--",
+    "/*x*/",
+    "%_",
+    "$$",
+    "価格",
+    "naïve",
+    "İ",
+    "😀",
+    "p1_x",
+    "1",
+    "~/",
 ];
 
 /// Event names. `cart_%` and `cartXadd` tell a prefix from a pattern.
 const EVENTS: [&str; 16] = [
-    "purchase", "Purchase", "view", "cart_add", "cart_remove", "cartXadd", "cart_", "cart_%", "select", "it's", "x--", "日本", "event", "\\", "a b", "😀",
+    "purchase",
+    "Purchase",
+    "view",
+    "cart_add",
+    "cart_remove",
+    "cartXadd",
+    "cart_",
+    "cart_%",
+    "select",
+    "it's",
+    "x--",
+    "日本",
+    "event",
+    "\\",
+    "a b",
+    "😀",
 ];
 
 /// A field of a world.
@@ -101,7 +153,8 @@ pub fn generate(random: &mut Random, widens: bool) -> NamesPlan {
 impl NamesPlan {
     /// The declaration, with the types of the first import or of the last one.
     pub fn declaration(&self, timezone: &str, first: bool) -> Json {
-        let declared = |fields: &[FieldPlan]| object(fields.iter().map(|f| (f.name.clone(), declared_type(if first { &f.first } else { &f.ty }))));
+        let declared =
+            |fields: &[FieldPlan]| object(fields.iter().map(|f| (f.name.clone(), declared_type(if first { &f.first } else { &f.ty }))));
         let properties = || Json::Array(self.properties.iter().map(|p| text(p.name.clone())).collect());
         object([
             ("timezone", text(timezone)),

@@ -66,7 +66,9 @@ pub fn widened(value: &Value, wide: &Type, zone: &Zone) -> Value {
         (Value::Date(day), Type::Timestamp) => Value::Timestamp(zone.midnight(*day)),
         (Value::Object(members), Type::Object(fields)) => Value::Object(fields_of(members, fields)),
         (Value::Objects(items), Type::Objects(fields)) => Value::Objects(items.iter().map(|m| fields_of(m, fields)).collect()),
-        (Value::Map(members), Type::Map(values)) => Value::Map(members.iter().map(|(k, v)| (k.clone(), widened(v, values, zone))).collect()),
+        (Value::Map(members), Type::Map(values)) => {
+            Value::Map(members.iter().map(|(k, v)| (k.clone(), widened(v, values, zone))).collect())
+        }
         (other, _) => other.clone(),
     }
 }

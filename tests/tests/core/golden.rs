@@ -27,7 +27,10 @@ fn the_oracle_finds_the_members() {
             let found: BTreeSet<String> =
                 users.iter().filter(|u| eval::is_member(&plan, u, &topic.lists)).map(|u| u.user_id.clone()).collect();
             if found != case.members {
-                faults.push(format!("{}, {}: {}\n  expected {:?}\n  found    {found:?}", topic.name, case.name, case.condition, case.members));
+                faults.push(format!(
+                    "{}, {}: {}\n  expected {:?}\n  found    {found:?}",
+                    topic.name, case.name, case.condition, case.members
+                ));
             }
         }
     }
@@ -50,7 +53,11 @@ fn the_sql_is_as_on_file() {
             }
             let kept = std::fs::read_to_string(&path).unwrap_or_default();
             if kept != made {
-                let line = kept.lines().zip(made.lines()).position(|(a, b)| a != b).unwrap_or_else(|| kept.lines().count().min(made.lines().count()));
+                let line = kept
+                    .lines()
+                    .zip(made.lines())
+                    .position(|(a, b)| a != b)
+                    .unwrap_or_else(|| kept.lines().count().min(made.lines().count()));
                 let at = |text: &str| text.lines().nth(line).unwrap_or_default().to_owned();
                 faults.push(format!("{}:{}\n  on file {}\n  made    {}", path.display(), line + 1, at(&kept), at(&made)));
             }

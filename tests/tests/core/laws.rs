@@ -158,7 +158,9 @@ fn widening_a_window_never_loses_a_gte_member() {
         let event = trees.event();
         let Json::Object(mut members) = event else { return event };
         members.retain(|(k, _)| !matches!(k.as_str(), "op" | "value" | "ignore_case" | "window"));
-        let grows = |m: &(String, Json)| m.0 == "measure" && m.1.as_object().is_some_and(|m| m.iter().any(|(k, _)| matches!(k.as_str(), "days" | "distinct")));
+        let grows = |m: &(String, Json)| {
+            m.0 == "measure" && m.1.as_object().is_some_and(|m| m.iter().any(|(k, _)| matches!(k.as_str(), "days" | "distinct")))
+        };
         if !members.iter().any(grows) {
             members.retain(|(k, _)| k != "measure");
         }
@@ -255,7 +257,12 @@ fn warnings_are_never_wrong() {
             let empty = emptied(tree, &warning.pointer, always).ok_or_else(|| format!("{} leads to no condition", warning.pointer))?;
             let found = members_of(world, &empty);
             if let Some(user) = found.first() {
-                return Err(format!("{} at {} is wrong for {user:?}: {}", if always { "always_true" } else { "never_true" }, warning.pointer, warning.message));
+                return Err(format!(
+                    "{} at {} is wrong for {user:?}: {}",
+                    if always { "always_true" } else { "never_true" },
+                    warning.pointer,
+                    warning.message
+                ));
             }
         }
         Ok(())
@@ -276,7 +283,12 @@ fn emptied(tree: &Json, pointer: &str, always: bool) -> Option<Json> {
         let here: String = steps.iter().map(|s| format!("/{s}")).collect();
         let found = at(tree, &here)?;
         let is_condition = found.as_object().is_some_and(|m| {
-            m.iter().any(|(k, _)| matches!(k.as_str(), "all" | "any" | "not" | "everyone" | "attribute" | "event" | "segment" | "list" | "sample" | "property"))
+            m.iter().any(|(k, _)| {
+                matches!(
+                    k.as_str(),
+                    "all" | "any" | "not" | "everyone" | "attribute" | "event" | "segment" | "list" | "sample" | "property"
+                )
+            })
         });
         let is_selector = steps.last().is_some_and(|s| matches!(*s, "measure" | "window"));
         if is_condition && !is_selector {

@@ -43,7 +43,10 @@ fn unknown_fields() {
     faults(r#"{"event":"view","measure":{"total":"score"},"op":"gt","value":1}"#, &[(UnknownField, "/measure/total")]);
     faults(r#"{"event":"view","measure":{"sum":"score","avg":"score"},"op":"gt","value":1}"#, &[(UnknownField, "/measure/avg")]);
     faults(r#"{"sample":{"percent":1,"salt":"x","of":2}}"#, &[(UnknownField, "/sample/of")]);
-    faults(r#"{"event":"view","window":{"last":{"n":1,"unit":"day","x":1},"y":2}}"#, &[(UnknownField, "/window/last/x"), (UnknownField, "/window/y")]);
+    faults(
+        r#"{"event":"view","window":{"last":{"n":1,"unit":"day","x":1},"y":2}}"#,
+        &[(UnknownField, "/window/last/x"), (UnknownField, "/window/y")],
+    );
     faults(r#"{"event":"view","window":{"next":{"n":1,"unit":"day"}}}"#, &[(UnknownField, "/window/next")]);
 }
 

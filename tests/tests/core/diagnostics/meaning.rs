@@ -79,7 +79,14 @@ fn operators_by_type() {
 fn measures() {
     let measured = |m: &str, op: &str, value: &str| format!(r#"{{"event":"view","measure":{m},"op":"{op}","value":{value}}}"#);
     for (measure, property) in [
-        ("sum", "country"), ("avg", "vip"), ("sum", "born"), ("min", "country"), ("max", "vip"), ("min", "tags"), ("distinct", "tags"), ("distinct", "address"),
+        ("sum", "country"),
+        ("avg", "vip"),
+        ("sum", "born"),
+        ("min", "country"),
+        ("max", "vip"),
+        ("min", "tags"),
+        ("distinct", "tags"),
+        ("distinct", "address"),
     ] {
         faults(&measured(&format!(r#"{{"{measure}":"{property}"}}"#), "gt", "1"), &[(MeasureMismatch, &format!("/measure/{measure}"))]);
     }
@@ -198,7 +205,13 @@ fn everything_at_once() {
     );
     faults(
         r#"{"attribute":"age","op":"in","value":["x",1,true,1e999],"ignore_case":true,"y":0}"#,
-        &[(UnknownField, "/y"), (UnknownField, "/ignore_case"), (InvalidValue, "/value/0"), (InvalidValue, "/value/2"), (NonFinite, "/value/3")],
+        &[
+            (UnknownField, "/y"),
+            (UnknownField, "/ignore_case"),
+            (InvalidValue, "/value/0"),
+            (InvalidValue, "/value/2"),
+            (NonFinite, "/value/3"),
+        ],
     );
     faults(
         r#"{"attribute":"cart","op":"any_item","value":{"all":[{"property":"skew","op":"is","value":"x"},{"property":"n","op":"matches","value":"x"}]}}"#,
