@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use segment_core::json::Json;
 use segment_core::lower::Strategy;
@@ -17,6 +17,8 @@ use crate::world::World;
 
 /// Leaves of the largest trees.
 const LEAVES_MAX: usize = 12;
+/// Failures shown.
+const FAILURES_MAX: usize = 5;
 /// Rows of a user shown in a failure.
 const USERS_SHOWN: usize = 3;
 
@@ -42,26 +44,27 @@ pub struct Tally {
     pub trees: AtomicU64,
     /// Trees that hold for some users and not for others.
     pub told_apart: AtomicU64,
-    stop: AtomicBool,
 }
 
-/// Compares; the first failure ends it.
+/// Compares; a world ends with its first failure, the whole with the fifth.
 ///
 /// # Errors
 ///
-/// The failure: seed, the tree made small, both answers, and the rows of users that they differ in.
+/// The failures, each with its seed, the tree made small, both answers, and the rows of users that they differ in.
 pub fn compare(extent: Extent, tally: &Tally) -> Result<(), String> {
     let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
     let worker = || -> Result<(), String> {
         let engine = Engine::new(1)?;
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= extent.worlds || tally.stop.load(Ordering::Relaxed) {
+            if i >= extent.worlds || failures.lock().is_ok_and(|f| f.len() >= FAILURES_MAX) {
                 return Ok(());
             }
-            if let Err(error) = compare_world(&engine, extent.seed + i as u64, extent.trees, tally) {
-                tally.stop.store(true, Ordering::Relaxed);
-                return Err(error);
+            if let Err(error) = compare_world(&engine, extent.seed + i as u64, extent.trees, tally)
+                && let Ok(mut failures) = failures.lock()
+            {
+                failures.push(error);
             }
             tally.worlds.fetch_add(1, Ordering::Relaxed);
         }
@@ -70,8 +73,10 @@ pub fn compare(extent: Extent, tally: &Tally) -> Result<(), String> {
         let workers: Vec<_> = (0..extent.threads.max(1)).map(|_| scope.spawn(worker)).collect();
         let results: Vec<Result<(), String>> =
             workers.into_iter().map(|w| w.join().unwrap_or_else(|_| Err("a worker panicked; see above".to_owned()))).collect();
-        results.into_iter().collect()
-    })
+        results.into_iter().collect::<Result<(), String>>()
+    })?;
+    let failures = failures.into_inner().unwrap_or_default();
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n\n")) }
 }
 
 fn compare_world(engine: &Engine, seed: u64, trees: usize, tally: &Tally) -> Result<(), String> {

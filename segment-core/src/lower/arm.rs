@@ -59,7 +59,8 @@ pub(super) fn select(
             }
         }
         let unconditional = only.is_empty();
-        let only = (!unconditional).then(|| sql::and(only));
+        // Two-valued: DataFusion's count(*) takes a FILTER that is NULL for true (datafusion 53.1, `accumulate_indices`).
+        let only = (!unconditional).then(|| sql::coalesce_false(sql::and(only)));
         if unconditional && leaf.measure == Measure::Count && !leaf.holds_over_nothing() && leaf.test == Test::Gte(Value::Integer(1)) {
             // Whoever is in the group has the mark.
             all_marked = true;
