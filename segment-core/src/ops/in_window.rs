@@ -28,7 +28,7 @@ pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
     if asked.subject.ty() != Some(&Type::Date) {
         return Some(Test::InWindow(interval));
     }
-    let last = literal::first_midnight_from(cx, interval.end).checked_sub(1)?;
+    let last = literal::first_midnight_from(cx, interval.end).checked_sub(1)?.min(literal::DATE_MAX);
     Some(match interval.start.map(|s| literal::first_midnight_from(cx, s)) {
         None => Test::Lte(Value::Date(last)),
         Some(first) if first <= last => Test::Between(Value::Date(first), Value::Date(last)),

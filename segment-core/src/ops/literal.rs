@@ -245,6 +245,9 @@ pub(crate) fn bound(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &str
             let at = instant(cx, json, at)?;
             // A date is its midnight: the first day whose midnight is at the instant or after divides the days.
             let day = first_midnight_from(cx, at);
+            if day > DATE_MAX {
+                return Some(if matches!(side, Side::Lt | Side::Lte) { Test::Exists } else { Test::Never });
+            }
             let exact = cx.zone.midnight(day) == at;
             Some(match side {
                 Side::Lt => Test::Lt(Value::Date(day)),
@@ -259,7 +262,10 @@ pub(crate) fn bound(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &str
     }
 }
 
-/// The first day whose midnight in the zone is not before the instant.
+/// The last day there is, 9999-12-31, in days since 1970-01-01.
+pub(crate) const DATE_MAX: i32 = 2_932_896;
+
+/// The first day whose midnight in the zone is not before the instant; it may be past `DATE_MAX`.
 pub(crate) fn first_midnight_from(cx: &Cx<'_>, at: i64) -> i32 {
     let day = cx.zone.local_day(at);
     if cx.zone.midnight(day) >= at { day } else { day.saturating_add(1) }
