@@ -24,8 +24,10 @@ pub(crate) fn backend(engine: &Engine) -> Result<Arc<dyn Backend>, Failure> {
         #[cfg(feature = "parquet")]
         "parquet" => {
             let defaults = query_backends::ParquetConfig::default();
+            let memory_bytes_max = engine.memory.saturating_mul(1 << 20);
             let config = query_backends::ParquetConfig {
-                memory_bytes_max: engine.memory.saturating_mul(1 << 20),
+                memory_bytes_max,
+                tables_bytes_max: memory_bytes_max as u64 / 2,
                 threads: engine.threads.map_or(defaults.threads, |n| n.max(1)),
                 ..defaults
             };

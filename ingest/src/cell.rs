@@ -67,10 +67,9 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// A double as JSON text that reads as a decimal, whatever its value.
-pub(crate) fn float_text(x: f64) -> String {
-    let text = serde_json::Number::from_f64(x).map_or_else(|| "null".to_owned(), |n| n.to_string());
-    if text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) { text } else { text + ".0" }
+/// A finite double as JSON text that reads as a decimal, whatever its value: the shortest that is that double.
+fn float_text(x: f64) -> String {
+    ryu::Buffer::new().format_finite(x).to_owned()
 }
 
 const NULL: u8 = 0;

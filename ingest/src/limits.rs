@@ -36,6 +36,8 @@ pub const THREADS_MAX: usize = 16;
 pub const DEDUP_PARTS: usize = 64;
 /// Rows of a batch handed to the lake.
 pub const BATCH_ROWS: usize = 16_384;
+/// Bytes of values after which a batch of events ends, whatever its rows.
+pub const BATCH_BYTES: usize = 32 << 20;
 /// User rows merged at a time.
 pub const USER_ROWS: usize = 8_192;
 /// Earlier imports looked at for user files that were applied before.

@@ -54,6 +54,11 @@ impl Layout {
         self.profiles(workspace).join("write.lock")
     }
 
+    /// The lock of whoever checks what refers to what, and then changes it.
+    pub(crate) fn references_lock(&self, workspace: &str) -> PathBuf {
+        self.profiles(workspace).join("references.lock")
+    }
+
     /// The lock of whoever changes lists.
     pub(crate) fn lists_lock(&self, workspace: &str) -> PathBuf {
         self.profiles(workspace).join("lists.lock")

@@ -41,6 +41,7 @@ pub use lake::keys::KeyBatches;
 pub use lake::schema::{LAKE_TIMEZONE, events_schema};
 pub use lake::snapshot::{DataFileInfo, EventRead, EventsPlan, EventsSnapshot};
 pub use lists::ListInfo;
+pub use lock::Lock;
 pub use meta::{ImportInfo, SegmentInfo};
 pub use names::{check_key, check_workspace_name};
 pub use pinned::Pinned;

@@ -12,7 +12,7 @@ const RETRIES_MAX: u32 = 1500;
 
 /// An exclusive lock, held while it lives.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     _file: File,
 }
 

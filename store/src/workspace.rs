@@ -96,6 +96,16 @@ impl Workspace {
         self.shared.meta.imports(&self.name, limit).await
     }
 
+    /// Keeps others from saving or deleting segments and deleting lists while it is held: for checking what refers to what, and then
+    /// changing it.
+    ///
+    /// # Errors
+    ///
+    /// `Busy` if somebody else holds it for half a minute.
+    pub async fn hold_references(&self) -> Result<Lock> {
+        Lock::take(&self.shared.layout.references_lock(&self.name)).await
+    }
+
     /// Saves a segment: JSON text of its condition, unchecked. A key that is there gets its next version.
     ///
     /// # Errors

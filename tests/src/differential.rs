@@ -17,6 +17,8 @@ use crate::world::World;
 
 /// Leaves of the largest trees.
 const LEAVES_MAX: usize = 12;
+/// Threads of the engines, by turns: with one there is nothing to exchange, with three users are divided unevenly.
+const ENGINE_THREADS: [usize; 2] = [1, 3];
 /// Failures shown.
 const FAILURES_MAX: usize = 5;
 /// Rows of a user shown in a failure.
@@ -54,8 +56,8 @@ pub struct Tally {
 pub fn compare(extent: Extent, tally: &Tally) -> Result<(), String> {
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
-    let worker = || -> Result<(), String> {
-        let engine = Engine::new(1)?;
+    let worker = |threads: usize| -> Result<(), String> {
+        let engine = Engine::new(threads)?;
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             if i >= extent.worlds || failures.lock().is_ok_and(|f| f.len() >= FAILURES_MAX) {
@@ -70,7 +72,9 @@ pub fn compare(extent: Extent, tally: &Tally) -> Result<(), String> {
         }
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..extent.threads.max(1)).map(|_| scope.spawn(worker)).collect();
+        let worker = &worker;
+        let threads = ENGINE_THREADS.iter().copied().cycle().take(extent.threads.max(1));
+        let workers: Vec<_> = threads.map(|threads| scope.spawn(move || worker(threads))).collect();
         let results: Vec<Result<(), String>> =
             workers.into_iter().map(|w| w.join().unwrap_or_else(|_| Err("a worker panicked; see above".to_owned()))).collect();
         results.into_iter().collect::<Result<(), String>>()
@@ -105,10 +109,12 @@ fn compare_world(engine: &Engine, seed: u64, trees: usize, tally: &Tally) -> Res
     Ok(())
 }
 
-/// Every strategy in turn, the backend's own rule, and now and then the oracle over what is in the lake.
+/// Every strategy in turn, the backend's own rule, and now and then the engine short of memory, and the oracle over what is in the lake.
 fn answers(i: usize) -> Answers {
-    match i % 11 {
+    match i % 13 {
         10 => Answers::Memory,
+        11 => Answers::Hashing(None),
+        12 => Answers::Hashing(Some(Strategy::OneScan)),
         n => Answers::Parquet(Strategy::ALL.get(n % 5).copied()),
     }
 }
@@ -118,7 +124,7 @@ fn differs(engine: &Engine, lake: &Lake, world: &World, tree: &Json, answers: An
     let plan = Arc::new(oracle::plan(world, &lake.pinned.catalog, tree)?);
     let expected = oracle::members(world, &plan);
     let strategy = match answers {
-        Answers::Parquet(strategy) => strategy,
+        Answers::Parquet(strategy) | Answers::Hashing(strategy) => strategy,
         Answers::Memory => None,
     };
     let found =

@@ -29,6 +29,7 @@ pub type Result<T> = std::result::Result<T, String>;
 pub struct Engine {
     runtime: Runtime,
     parquet: ParquetBackend,
+    hashing: ParquetBackend,
     memory: MemoryBackend,
 }
 
@@ -45,6 +46,8 @@ pub struct Lake {
 pub enum Answers {
     /// DataFusion, by a strategy or by its own rule.
     Parquet(Option<Strategy>),
+    /// The same without memory for tables by users' numbers, so that it groups by hashing.
+    Hashing(Option<Strategy>),
     /// The oracle, over rows read from the lake.
     Memory,
 }
@@ -69,9 +72,11 @@ impl Engine {
     /// It cannot be set up.
     pub fn new(threads: usize) -> Result<Self> {
         let config = ParquetConfig { threads, memory_bytes_max: 512 << 20, ..ParquetConfig::default() };
+        let hashing = ParquetConfig { tables_bytes_max: 0, ..config.clone() };
         Ok(Self {
             runtime: Builder::new_current_thread().enable_all().build().map_err(|e| failed("start a runtime")(&e))?,
             parquet: ParquetBackend::new(&config).map_err(|e| failed("start the engine")(&e))?,
+            hashing: ParquetBackend::new(&hashing).map_err(|e| failed("start the engine")(&e))?,
             memory: MemoryBackend::default(),
         })
     }
@@ -107,6 +112,10 @@ impl Engine {
             Answers::Parquet(strategy) => {
                 query.strategy = strategy;
                 &self.parquet
+            }
+            Answers::Hashing(strategy) => {
+                query.strategy = strategy;
+                &self.hashing
             }
         };
         self.runtime.block_on(async {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use indicatif::ProgressBar;
 use ingest::{Change, ImportError, ImportReport, ImportRequest, Progress, Stage};
-use store::{Store, Workspace};
+use store::{Store, StoreError, Workspace};
 
 use super::catalog::TIMEZONE_DEFAULT;
 use crate::args::{Format, Import};
@@ -30,7 +30,7 @@ pub(super) async fn run(args: Import) -> Result<(), Failure> {
     let made = found.is_none();
     let workspace = match found {
         Some(workspace) => workspace,
-        None => store.create_workspace(name, stated.as_deref().unwrap_or(TIMEZONE_DEFAULT)).await?,
+        None => make(&store, name, stated.as_deref()).await?,
     };
     let outcome = import(&args, &workspace, stated).await;
     if outcome.is_err() && made {
@@ -41,6 +41,14 @@ pub(super) async fn run(args: Import) -> Result<(), Failure> {
     match args.printed.output {
         Format::Json => output::json(&serde_json::to_value(&report).map_err(|e| Failure::Broken(e.to_string()))?),
         Format::Text => output::text(&text(&report)),
+    }
+}
+
+/// Makes the workspace, or takes the one that somebody else has made meanwhile.
+async fn make(store: &Store, name: &str, timezone: Option<&str>) -> Result<Workspace, Failure> {
+    match store.create_workspace(name, timezone.unwrap_or(TIMEZONE_DEFAULT)).await {
+        Err(e @ StoreError::Conflict(_)) => store.workspace(name).await?.ok_or_else(|| e.into()),
+        made => Ok(made?),
     }
 }
 
@@ -58,7 +66,9 @@ fn recipe_timezone(_: &std::path::Path) -> Result<Option<String>, Failure> {
 
 async fn import(args: &Import, workspace: &Workspace, timezone: Option<String>) -> Result<ImportReport, Failure> {
     let rejects = args.rejects.clone().unwrap_or_else(|| args.place.data.join("rejects"));
-    let mut request = ImportRequest::new(context::now_us(), rejects);
+    let now = context::now_us();
+    // A file of its own for each import: the time in microseconds, and the process, as two may start at once.
+    let mut request = ImportRequest::new(now, rejects.join(format!("{now}-{}.ndjson", std::process::id())));
     request.events.clone_from(&args.events);
     request.users.clone_from(&args.users);
     request.recipe.clone_from(&args.recipe);

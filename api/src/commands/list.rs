@@ -92,6 +92,7 @@ async fn list(place: &Place, format: Format) -> Result<(), Failure> {
 
 async fn delete(key: &str, place: &Place, format: Format) -> Result<(), Failure> {
     let workspace = context::workspace(place).await?;
+    let _held = workspace.hold_references().await?;
     let pinned = workspace.pin().await?;
     let dependents = context::dependents(&pinned.segments, |c| c.lists().contains(&key));
     if !dependents.is_empty() {

@@ -26,6 +26,7 @@ pub(super) async fn run(command: Segment) -> Result<(), Failure> {
 
 async fn save(key: &str, place: &Place, text: &str, format: Format) -> Result<(), Failure> {
     let workspace = context::workspace(place).await?;
+    let _held = workspace.hold_references().await?;
     let pinned = workspace.pin().await?;
     let mut library = context::library(&pinned);
     let before = library.segments.remove(key);
@@ -99,6 +100,7 @@ async fn show(key: &str, place: &Place, format: Format) -> Result<(), Failure> {
 
 async fn delete(key: &str, place: &Place, format: Format) -> Result<(), Failure> {
     let workspace = context::workspace(place).await?;
+    let _held = workspace.hold_references().await?;
     let pinned = workspace.pin().await?;
     let dependents = context::dependents(&pinned.segments, |c| c.segments().contains(&key));
     if !dependents.is_empty() {

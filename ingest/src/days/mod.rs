@@ -13,7 +13,7 @@ use segment_core::catalog::Catalog;
 use store::{EventFileWriter, Seen, Writer};
 
 use crate::error::{ImportError, Result};
-use crate::limits::BATCH_ROWS;
+use crate::limits::{BATCH_BYTES, BATCH_ROWS};
 use crate::pipeline::threads;
 use crate::record::Record;
 use crate::request::Progress;
@@ -89,10 +89,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn write_day(job: &Job<'_>, sorter: Sorter<'_>, mut file: EventFileWriter) -> Result<(EventFileWriter, Vec<Seen>, Stats)> {
     let mut builder = EventsBuilder::new(job.catalog, job.shape, job.events, file.schema().clone(), job.received_at);
     let mut spans = Spans::default();
+    let mut bytes = 0;
     sorter.finish(|record| {
         builder.push(record)?;
         spans.note(record);
-        if builder.rows == BATCH_ROWS {
+        bytes += record.bytes.len();
+        if builder.rows == BATCH_ROWS || bytes >= BATCH_BYTES {
+            bytes = 0;
             file.write(&builder.finish()?)?;
         }
         Ok(())

@@ -2,10 +2,10 @@
 //!
 //! A column without a name is called by its place, `column_3`. Rows of another width than the header are kept, to be rejected.
 
+use std::collections::VecDeque;
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use csv::{ByteRecord, ReaderBuilder};
 
@@ -20,10 +20,10 @@ use crate::rows::table::Table;
 /// Reads rows.
 pub(crate) struct CsvReader {
     path: PathBuf,
-    reader: csv::Reader<Guarded>,
+    reader: csv::Reader<Watched>,
     record: ByteRecord,
     columns: Arc<[String]>,
-    since_row: Arc<AtomicU64>,
+    layout: Arc<Mutex<Layout>>,
     next_row: u64,
 }
 
@@ -39,36 +39,106 @@ pub(crate) struct CsvRows {
     first_row: u64,
 }
 
-/// Ends reading when a row, by a quote left open, never does.
-struct Guarded {
+/// Watches the text on its way to the parser, which tells neither the line of a row behind CRLF or blank lines, nor that the file
+/// ended inside quotes.
+struct Watched {
     text: Box<dyn Read + Send>,
-    since_row: Arc<AtomicU64>,
+    layout: Arc<Mutex<Layout>>,
 }
 
-impl Read for Guarded {
+/// Where rows begin.
+struct Layout {
+    delimiter: u8,
+    state: State,
+    line: u64,
+    quote_line: u64,
+    /// The first lines of rows that were read and not asked for yet.
+    rows: VecDeque<u64>,
+    /// Bytes read since a row was asked for.
+    since_row: u64,
+}
+
+/// What the next byte continues: the states of the parser.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Row,
+    Field,
+    Text,
+    Quoted,
+    /// Behind a quote inside quotes: the first of two, or the last of the field.
+    Quote,
+}
+
+impl Layout {
+    fn watch(&mut self, text: &[u8]) {
+        for &byte in text {
+            let ends_row = matches!(byte, b'\r' | b'\n');
+            if self.state == State::Row && !ends_row {
+                self.rows.push_back(self.line);
+            }
+            self.state = match (self.state, byte) {
+                (State::Quoted, b'"') => State::Quote,
+                (State::Quoted, _) => State::Quoted,
+                (State::Quote, b'"') => State::Quoted,
+                (State::Row | State::Field, b'"') => {
+                    self.quote_line = self.line;
+                    State::Quoted
+                }
+                _ if ends_row => State::Row,
+                _ if byte == self.delimiter => State::Field,
+                _ => State::Text,
+            };
+            self.line += u64::from(byte == b'\n');
+        }
+        self.since_row += text.len() as u64;
+    }
+}
+
+fn lock(layout: &Mutex<Layout>) -> std::sync::MutexGuard<'_, Layout> {
+    layout.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let n = self.text.read(buffer)?;
-        if self.since_row.fetch_add(n as u64, Ordering::Relaxed) > ROW_BYTES_MAX as u64 {
-            return Err(std::io::Error::other(format!("a row is longer than {} MiB: is a quote left open?", ROW_BYTES_MAX >> 20)));
+        let mut layout = lock(&self.layout);
+        if n == 0 && layout.state == State::Quoted {
+            return Err(std::io::Error::other(format!("the quote opened in line {} is never closed", layout.quote_line)));
+        }
+        layout.watch(buffer.get(..n).unwrap_or_default());
+        if layout.since_row > ROW_BYTES_MAX as u64 {
+            let line = layout.quote_line;
+            let message = format!("a row is longer than {} MiB: is the quote opened in line {line} never closed?", ROW_BYTES_MAX >> 20);
+            return Err(std::io::Error::other(message));
         }
         Ok(n)
     }
 }
 
+/// Takes the mark off that some programs put in front of UTF-8, as the parser does.
+fn without_bom(mut text: Box<dyn Read + Send>) -> std::io::Result<Box<dyn Read + Send>> {
+    let mut head = Vec::new();
+    text.by_ref().take(BOM.len() as u64).read_to_end(&mut head)?;
+    if head == BOM { Ok(text) } else { Ok(Box::new(std::io::Cursor::new(head).chain(text))) }
+}
+
+/// The byte order mark of UTF-8.
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
 impl CsvReader {
     pub(crate) fn new(path: PathBuf, text: Box<dyn Read + Send>, delimiter: u8) -> Result<Self> {
-        let since_row = Arc::new(AtomicU64::new(0));
-        let guarded = Guarded { text, since_row: since_row.clone() };
+        let text = without_bom(text).map_err(|e| ImportError::input_from(&path, "the header cannot be read", e))?;
+        let layout = Layout { delimiter, state: State::Row, line: 1, quote_line: 0, rows: VecDeque::new(), since_row: 0 };
+        let layout = Arc::new(Mutex::new(layout));
+        let watched = Watched { text, layout: layout.clone() };
         let mut builder = ReaderBuilder::new();
         builder.delimiter(delimiter).flexible(true).buffer_capacity(READ_BYTES).has_headers(true);
-        let mut reader = builder.from_reader(guarded);
+        let mut reader = builder.from_reader(watched);
         let header = reader.headers().map_err(|e| ImportError::input_from(&path, "the header cannot be read", e))?;
-        let named = |(i, name): (usize, &str)| {
-            let name = if i == 0 { name.trim_start_matches('\u{feff}') } else { name };
-            if name.is_empty() { format!("column_{}", i + 1) } else { name.to_owned() }
-        };
+        let named = |(i, name): (usize, &str)| if name.is_empty() { format!("column_{}", i + 1) } else { name.to_owned() };
         let columns = header.iter().enumerate().map(named).collect();
-        Ok(Self { path, reader, record: ByteRecord::new(), columns, since_row, next_row: 1 })
+        lock(&layout).rows.pop_front();
+        Ok(Self { path, reader, record: ByteRecord::new(), columns, layout, next_row: 1 })
     }
 
     pub(crate) fn columns(&self) -> &[String] {
@@ -87,9 +157,8 @@ impl Reader for CsvReader {
             first_row: self.next_row,
         };
         while rows.text.len() + rows.ends.len() < CHUNK_BYTES {
-            self.since_row.store(0, Ordering::Relaxed);
+            lock(&self.layout).since_row = 0;
             let more = self.reader.read_byte_record(&mut self.record);
-            let line = self.record.position().map_or(0, csv::Position::line);
             if !more.map_err(|e| ImportError::input_from(&self.path, format!("cannot read on after row {}", self.next_row), e))? {
                 break;
             }
@@ -101,7 +170,7 @@ impl Reader for CsvReader {
                 end
             }));
             rows.rows.push(rows.ends.len());
-            rows.lines.push(line);
+            rows.lines.push(lock(&self.layout).rows.pop_front().unwrap_or(0));
             self.next_row += 1;
         }
         Ok((!rows.rows.is_empty()).then_some(Chunk::Csv(rows)))

@@ -82,11 +82,13 @@ impl Input {
     /// `Unreadable`, and `UnknownFormat` if neither name nor content tells.
     pub(crate) fn detect(path: &Path) -> Result<Self> {
         let unreadable = |source| ImportError::Unreadable { path: path.to_owned(), source };
-        let file = File::open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        if metadata.is_dir() {
-            return Err(ImportError::UnknownFormat { path: path.to_owned(), message: "this is a folder; name its files".to_owned() });
+        // Before opening, which waits where there is a pipe.
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            let what = if metadata.is_dir() { "this is a folder; name its files" } else { "this is no regular file, and has to be read twice" };
+            return Err(ImportError::UnknownFormat { path: path.to_owned(), message: what.to_owned() });
         }
+        let file = File::open(path).map_err(unreadable)?;
         let mut head = Vec::new();
         file.take(SNIFF_BYTES).read_to_end(&mut head).map_err(unreadable)?;
         let compression = match head.as_slice() {

@@ -3,9 +3,11 @@
 //! Timestamps without a zone are wall-clock times in the workspace's; decimals are numbers; binary is text, which must be
 //! UTF-8; fixed-size binary is hexadecimal; times of day, durations and intervals are text. NaN and infinity are nulls.
 
+use std::collections::BTreeMap;
+
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, StringBuilder};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Date32Type, Field, Float32Type, Float64Type, Int64Type, TimeUnit, UInt64Type};
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use arrow::error::ArrowError;
 use segment_core::json::Json;
 use segment_core::time::{INSTANT_MAX, INSTANT_MIN, Zone};
@@ -18,6 +20,8 @@ pub(crate) struct Column {
     data: Data,
     /// Rows whose value makes the row unusable.
     faults: Vec<(usize, Reason)>,
+    /// Times and dates beyond the years that there are: kept as text, which is no time.
+    beyond: BTreeMap<usize, String>,
 }
 
 enum Data {
@@ -40,7 +44,7 @@ impl Column {
     ///
     /// A type that has no meaning here.
     pub(crate) fn new(array: &ArrayRef, zone: &Zone) -> Result<Self, ArrowError> {
-        let mut faults = Vec::new();
+        let (mut faults, mut beyond) = (Vec::new(), BTreeMap::new());
         let data = match array.data_type() {
             DataType::Null => Data::Null,
             DataType::Boolean => Data::Bool(array.as_boolean().clone()),
@@ -57,9 +61,9 @@ impl Column {
             DataType::Utf8 => Data::Text(array.as_string::<i32>().clone()),
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Data::Text(binary(array, &mut faults)?),
             DataType::FixedSizeBinary(_) => Data::Text(array.as_fixed_size_binary().iter().map(|v| v.map(hex)).collect()),
-            DataType::Date32 => Data::Date(array.as_primitive::<Date32Type>().clone()),
-            DataType::Date64 => Data::Date(cast(array, &DataType::Date32)?.as_primitive::<Date32Type>().clone()),
-            DataType::Timestamp(unit, tz) => Data::Timestamp(timestamps(array, *unit, tz.is_none().then_some(zone), &mut faults)?),
+            DataType::Date32 => Data::Date(dates(array.as_primitive(), &mut beyond)),
+            DataType::Date64 => Data::Date(dates(cast(array, &DataType::Date32)?.as_primitive(), &mut beyond)),
+            DataType::Timestamp(unit, tz) => Data::Timestamp(timestamps(array, *unit, tz.is_none().then_some(zone), &mut beyond)?),
             DataType::Dictionary(_, values) => return Self::new(&cast(array, values)?, zone),
             DataType::RunEndEncoded(_, values) => return Self::new(&cast(array, values.data_type())?, zone),
             DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Struct(_) | DataType::Map(..) => {
@@ -76,7 +80,7 @@ impl Column {
             }
             _ => Data::Text(cast(array, &DataType::Utf8)?.as_string::<i32>().clone()),
         };
-        Ok(Self { data, faults })
+        Ok(Self { data, faults, beyond })
     }
 
     /// The value of a row. `csv` says that text stood in CSV cells.
@@ -91,7 +95,7 @@ impl Column {
             Data::Timestamp(a) if a.is_valid(row) => Cell::Timestamp(a.value(row)),
             Data::Date(a) if a.is_valid(row) => Cell::Date(a.value(row)),
             Data::Json(a) if a.is_valid(row) => Cell::Json(a.value(row)),
-            _ => Cell::Null,
+            _ => self.beyond.get(&row).map_or(Cell::Null, |text| Cell::Text(text)),
         }
     }
 
@@ -147,20 +151,43 @@ fn binary(array: &ArrayRef, faults: &mut Vec<(usize, Reason)>) -> Result<StringA
     Ok(out.finish())
 }
 
+/// Dates within the years that there are.
+fn dates(array: &Date32Array, beyond: &mut BTreeMap<usize, String>) -> Date32Array {
+    let years = (INSTANT_MIN.div_euclid(DAY_US), INSTANT_MAX.div_euclid(DAY_US));
+    let date = |(row, days): (usize, Option<i32>)| {
+        let date = days?;
+        if (years.0..=years.1).contains(&i64::from(date)) {
+            return Some(date);
+        }
+        beyond.insert(row, format!("{date} days since 1970-01-01"));
+        None
+    };
+    array.iter().enumerate().map(date).collect()
+}
+
+/// Microseconds of a day.
+const DAY_US: i64 = 86_400_000_000;
+
 /// Timestamps in microseconds; with a zone, they are wall-clock times in it.
-fn timestamps(array: &ArrayRef, unit: TimeUnit, local: Option<&Zone>, faults: &mut Vec<(usize, Reason)>) -> Result<Int64Array, ArrowError> {
+fn timestamps(
+    array: &ArrayRef,
+    unit: TimeUnit,
+    local: Option<&Zone>,
+    beyond: &mut BTreeMap<usize, String>,
+) -> Result<Int64Array, ArrowError> {
     let raw = cast(array, &DataType::Int64)?;
     let raw = raw.as_primitive::<Int64Type>();
-    let micros = |value: i64| match unit {
-        TimeUnit::Second => value.checked_mul(1_000_000),
-        TimeUnit::Millisecond => value.checked_mul(1_000),
-        TimeUnit::Microsecond => Some(value),
-        TimeUnit::Nanosecond => Some(value.div_euclid(1_000)),
+    let (name, micros): (_, fn(i64) -> Option<i64>) = match unit {
+        TimeUnit::Second => ("s", |value| value.checked_mul(1_000_000)),
+        TimeUnit::Millisecond => ("ms", |value| value.checked_mul(1_000)),
+        TimeUnit::Microsecond => ("µs", Some),
+        TimeUnit::Nanosecond => ("ns", |value| Some(value.div_euclid(1_000))),
     };
     let out = raw.iter().enumerate().map(|(row, value)| {
-        let instant = micros(value?).filter(|micros| (INSTANT_MIN..=INSTANT_MAX).contains(micros));
+        let value = value?;
+        let instant = micros(value).filter(|micros| (INSTANT_MIN..=INSTANT_MAX).contains(micros));
         if instant.is_none() {
-            faults.push((row, Reason::NoTime));
+            beyond.insert(row, format!("{value} {name} since 1970-01-01"));
         }
         instant.map(|micros| local.map_or(micros, |zone| zone.instant_of_local(micros)))
     });

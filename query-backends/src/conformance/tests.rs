@@ -34,12 +34,21 @@ async fn memory_over_the_lake() {
 }
 
 #[cfg(feature = "parquet")]
+async fn parquet_passes(config: crate::parquet::ParquetConfig) {
+    let dir = tempfile::tempdir().unwrap();
+    let config = crate::parquet::ParquetConfig { spill_dir: Some(dir.path().join("spill")), ..config };
+    let backend = crate::parquet::ParquetBackend::new(&config).unwrap();
+    passed(&conformance(&mut lake::LakeFixture::new(dir.path(), Arc::new(backend))).await);
+}
+
+#[cfg(feature = "parquet")]
 #[tokio::test(flavor = "multi_thread")]
 async fn parquet_over_the_lake() {
-    use crate::parquet::{ParquetBackend, ParquetConfig};
+    parquet_passes(crate::parquet::ParquetConfig { threads: 3, ..Default::default() }).await;
+}
 
-    let dir = tempfile::tempdir().unwrap();
-    let config = ParquetConfig { threads: 2, spill_dir: Some(dir.path().join("spill")), ..ParquetConfig::default() };
-    let mut fixture = lake::LakeFixture::new(dir.path(), Arc::new(ParquetBackend::new(&config).unwrap()));
-    passed(&conformance(&mut fixture).await);
+#[cfg(feature = "parquet")]
+#[tokio::test(flavor = "multi_thread")]
+async fn parquet_without_room_for_tables() {
+    parquet_passes(crate::parquet::ParquetConfig { threads: 2, tables_bytes_max: 0, ..Default::default() }).await;
 }

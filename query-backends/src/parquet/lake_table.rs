@@ -43,8 +43,10 @@ type Verdicts = (Vec<Verdict>, Vec<Arc<dyn PhysicalExpr>>);
 pub(super) struct TableSpec {
     /// Its columns; files may lack those that may be null.
     pub(super) schema: SchemaRef,
-    /// Its files, in order.
+    /// Its files, in order, but those ruled out before.
     pub(super) files: Vec<LakeFile>,
+    /// All its files.
+    pub(super) files_total: u64,
     /// Each file is sorted by these columns.
     pub(super) sorted_by: &'static [&'static str],
     /// Whether the files' ranges of the first of them are apart and ascend.
@@ -205,7 +207,7 @@ impl TableProvider for LakeTable {
         self.scans.lock().unwrap_or_else(PoisonError::into_inner).push(ScanPlan {
             what: what.join(" AND "),
             read,
-            files_skipped: self.spec.files.len() as u64 - read.files,
+            files_skipped: self.spec.files_total.saturating_sub(read.files),
             row_groups_skipped: total - read.row_groups,
         });
         self.reading.counters.progress.add_total(read.rows, read.bytes);

@@ -43,8 +43,8 @@ pub(super) fn collect(prepared: &Prepared, users: u64, elapsed: Duration) -> Run
 fn visit(plan: &Arc<dyn ExecutionPlan>, times: &mut BTreeMap<&'static str, Duration>) {
     let (stage, names): (_, &[&str]) = match plan.name() {
         "DataSourceExec" => (DECODE, &["time_elapsed_processing"]),
-        "AggregateExec" => (GROUP, &["elapsed_compute"]),
-        "HashJoinExec" => (JOIN, &["build_time", "join_time"]),
+        "AggregateExec" | "UserAggregateExec" => (GROUP, &["elapsed_compute"]),
+        "HashJoinExec" | "UserJoinExec" => (JOIN, &["build_time", "join_time"]),
         "RepartitionExec" => (OTHER, &["repartition_time"]),
         _ => (OTHER, &["elapsed_compute"]),
     };

@@ -18,27 +18,27 @@ mod running;
 mod scan;
 mod session;
 mod split_source;
+mod users;
 
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use datafusion::execution::SessionState;
 use datafusion::physical_plan::displayable;
 use object_store::local::LocalFileSystem;
 use segment_core::lower::Strategy;
 use tokio::runtime::Runtime;
 
-pub use session::ParquetConfig;
+pub use session::{ParquetConfig, TABLE_BYTES_A_USER};
 
 use crate::backend::{Backend, Capabilities, Explanation, Query, Run, RunOptions};
 use crate::error::{BackendError, ErrorKind, Result};
 use crate::progress::Progress;
 use crate::state::pinned;
-use error::wrap;
 use files::Counters;
 use footers::Footers;
 use lake_table::sum;
 use prepare::Prepared;
+use session::BaseStates;
 
 /// Bytes of stack of each thread: planning recurses over trees 32 deep and 1,000 wide. Only what is used is taken.
 const STACK_BYTES: usize = 64 << 20;
@@ -50,7 +50,8 @@ pub struct ParquetBackend {
 }
 
 struct Shared {
-    state: SessionState,
+    states: BaseStates,
+    tables_bytes_max: u64,
     store: Arc<LocalFileSystem>,
     footers: Arc<Footers>,
     threads: Option<Runtime>,
@@ -77,9 +78,8 @@ impl ParquetBackend {
     ///
     /// `Unavailable` if they, or the folder to spill to, cannot be made.
     pub fn new(config: &ParquetConfig) -> Result<Self> {
-        let runtime = session::runtime(config)
+        let states = BaseStates::new(config)
             .map_err(|e| BackendError::new(ErrorKind::Unavailable, "cannot set the engine's memory and disk up").caused_by(e))?;
-        let state = session::base_state(config, runtime).map_err(|e| wrap("cannot set the engine up", e))?;
         let threads = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.threads.max(1))
             .thread_name("muster-query")
@@ -89,7 +89,8 @@ impl ParquetBackend {
             .map_err(|e| BackendError::new(ErrorKind::Unavailable, "cannot start the engine's threads").caused_by(e))?;
         Ok(Self {
             shared: Arc::new(Shared {
-                state,
+                states,
+                tables_bytes_max: config.tables_bytes_max,
                 store: Arc::new(LocalFileSystem::new()),
                 footers: Arc::new(Footers::new(config.footer_bytes_max)),
                 threads: Some(threads),
@@ -112,11 +113,14 @@ impl ParquetBackend {
 
     async fn prepare(&self, query: &Query, ids: bool, progress: Arc<Progress>) -> Result<Prepared> {
         let (shared, query) = (self.shared.clone(), query.clone());
-        self.on_threads(async move {
-            let counters = Arc::new(Counters { progress, ..Counters::default() });
-            prepare::prepare(&shared.state, &shared.store, &shared.footers, &query, pinned(&query)?, ids, counters).await
-        })
-        .await
+        self.on_threads(async move { shared.prepare(&query, ids, shared.tables_bytes_max, progress).await }).await
+    }
+}
+
+impl Shared {
+    async fn prepare(&self, query: &Query, ids: bool, tables_bytes_max: u64, progress: Arc<Progress>) -> Result<Prepared> {
+        let counters = Arc::new(Counters { progress, ..Counters::default() });
+        prepare::prepare(self, query, pinned(query)?, ids, tables_bytes_max, counters).await
     }
 }
 
@@ -155,7 +159,12 @@ impl Backend for ParquetBackend {
             return Err(BackendError::internal("the engine is shut down"));
         };
         let metrics = Arc::new(OnceLock::new());
-        let users = running::start(threads.handle(), prepared, options, metrics.clone(), started);
+        let (shared, query, ids) = (self.shared.clone(), query.clone(), options.ids);
+        let again = {
+            let progress = progress.clone();
+            async move { shared.prepare(&query, ids, 0, progress).await }
+        };
+        let users = running::start(threads.handle(), prepared, again, options, metrics.clone(), started);
         Ok(Run::new(users, progress, metrics))
     }
 }

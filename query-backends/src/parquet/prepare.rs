@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::execution::{SessionState, TaskContext};
+use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{LogicalPlanBuilder, col};
 use datafusion::physical_plan::ExecutionPlan;
 use object_store::ObjectStore;
@@ -17,11 +17,12 @@ use segment_core::lower::{Read, Tables};
 use segment_core::plan::EventMatch;
 use store::{EventRead, ListInfo, Pinned};
 
+use super::Shared;
 use super::error::wrap;
 use super::files::{Counters, LakeFile, Reading};
-use super::footers::Footers;
 use super::lake_table::{LakeTable, TableSpec};
-use super::session::{query_state, table_name};
+use super::session::{Grouping, TABLE_BYTES_A_USER, query_state, table_name};
+use super::users::{Blocks, rewrite};
 use crate::backend::{self, Query};
 use crate::error::{BackendError, ErrorKind, Result};
 
@@ -46,12 +47,11 @@ pub(super) struct Prepared {
 
 /// Makes the tables, compiles and plans.
 pub(super) async fn prepare(
-    base: &SessionState,
-    store: &Arc<impl ObjectStore>,
-    footers: &Arc<Footers>,
+    shared: &Shared,
     query: &Query,
     pinned: &Pinned,
     ids: bool,
+    tables_bytes_max: u64,
     counters: Arc<Counters>,
 ) -> Result<Prepared> {
     let started = Instant::now();
@@ -67,8 +67,8 @@ pub(super) async fn prepare(
     let sql = lowered.query.to_string();
 
     let reading = |page_index: bool| {
-        let store: Arc<dyn ObjectStore> = store.clone();
-        Arc::new(Reading { store, footers: footers.clone(), counters: counters.clone(), page_index })
+        let store: Arc<dyn ObjectStore> = shared.store.clone();
+        Arc::new(Reading { store, footers: shared.footers.clone(), counters: counters.clone(), page_index })
     };
     let plan = pinned.events.plan(&lowered.reads.iter().map(read).collect::<Vec<_>>()).await?;
     if let Some(delete) = plan.deletes.first() {
@@ -79,7 +79,8 @@ pub(super) async fn prepare(
     }
     let events_total = backend::Reading { files: plan.files_total, row_groups: 0, rows: plan.rows_total, bytes: plan.bytes_total };
     let files = plan.files.iter().map(|f| LakeFile::local(f.path.clone(), f.size_bytes, f.rows)).collect::<datafusion::common::Result<_>>();
-    let events = table(TableSpec { files: files.map_err(|e| wrap("cannot read the lake", e))?, ..events_spec(pinned) }, reading(false))?;
+    let files = files.map_err(|e| wrap("cannot read the lake", e))?;
+    let events = table(TableSpec { files, files_total: plan.files_total, ..events_spec(pinned) }, reading(false))?;
     let profiles = table(profiles_spec(pinned)?, reading(true))?;
     let mut provided: Vec<(String, Arc<dyn TableProvider>)> =
         vec![(EVENTS.to_owned(), events.clone()), (PROFILES.to_owned(), profiles.clone())];
@@ -89,12 +90,19 @@ pub(super) async fn prepare(
         }
     }
 
-    let state = query_state(base, provided, dialect.into_filters()).map_err(|e| wrap("cannot set a session up", e))?;
+    let numbers = pinned.profiles.files.iter().map(|f| f.user_no_max + 1).max().unwrap_or(0);
+    let fits = numbers.saturating_mul(TABLE_BYTES_A_USER) <= tables_bytes_max;
+    let grouping = if fits { Grouping::ByNumber } else { Grouping::ByEngine };
+    let state = query_state(shared.states.get(grouping), provided, dialect.into_filters()).map_err(|e| wrap("cannot set a session up", e))?;
     let logical = state.create_logical_plan(&sql).await.map_err(|e| wrap("the engine refuses the SQL", e))?;
     let columns = if ids { vec![col("user_no"), col("user_id")] } else { vec![col("user_no")] };
     let logical = LogicalPlanBuilder::from(logical).project(columns).and_then(LogicalPlanBuilder::build);
     let logical = logical.map_err(|e| wrap("the engine refuses the SQL", e))?;
-    let plan = state.create_physical_plan(&logical).await.map_err(|e| wrap("the engine cannot plan the SQL", e))?;
+    let mut plan = state.create_physical_plan(&logical).await.map_err(|e| wrap("the engine cannot plan the SQL", e))?;
+    if grouping == Grouping::ByNumber {
+        let blocks = Blocks::new(numbers, state.config().target_partitions());
+        plan = rewrite(&plan, &blocks).map_err(|e| wrap("cannot rewrite the engine's plan", e))?;
+    }
     let events = (!lowered.reads.is_empty()).then_some(events);
     Ok(Prepared { sql, plan, context: state.task_ctx(), events, profiles, events_total, counters, planning: started.elapsed() })
 }
@@ -110,6 +118,7 @@ fn events_spec(pinned: &Pinned) -> TableSpec {
     TableSpec {
         schema: pinned.events.schema().clone(),
         files: Vec::new(),
+        files_total: 0,
         sorted_by: &["event", "user_no", "ts"],
         disjoint: false,
         prune_by: &["event", "ts"],
@@ -124,7 +133,8 @@ fn profiles_spec(pinned: &Pinned) -> Result<TableSpec> {
         let lake = LakeFile::local(file.path.clone(), file.size_bytes, file.rows).map_err(|e| wrap("cannot read the profiles", e))?;
         files.push(lake.with_bounds(number(file.user_no_min)?, number(file.user_no_max)?));
     }
-    Ok(TableSpec { schema: pinned.profiles.schema.clone(), files, sorted_by: &["user_no"], disjoint: true, prune_by: &[] })
+    let files_total = files.len() as u64;
+    Ok(TableSpec { schema: pinned.profiles.schema.clone(), files, files_total, sorted_by: &["user_no"], disjoint: true, prune_by: &[] })
 }
 
 fn list_spec(list: &ListInfo) -> Result<TableSpec> {
@@ -134,7 +144,8 @@ fn list_spec(list: &ListInfo) -> Result<TableSpec> {
         files.push(LakeFile::local(path.clone(), list.size_bytes, list.rows).map_err(|e| wrap("cannot read a list", e))?);
     }
     let schema = Arc::new(Schema::new(vec![Field::new("user_id", DataType::Utf8, false)]));
-    Ok(TableSpec { schema, files, sorted_by: &["user_id"], disjoint: false, prune_by: &[] })
+    let files_total = files.len() as u64;
+    Ok(TableSpec { schema, files, files_total, sorted_by: &["user_id"], disjoint: false, prune_by: &[] })
 }
 
 fn read(read: &Read) -> EventRead {

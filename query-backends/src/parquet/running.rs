@@ -2,6 +2,7 @@
 //!
 //! Invariant: when the stream is dropped, or the token cancelled, all tasks are aborted; each yields after every batch.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -20,7 +21,7 @@ use super::error::wrap;
 use super::metrics;
 use super::prepare::Prepared;
 use crate::backend::{RunMetrics, RunOptions, UserStream, Users};
-use crate::error::{BackendError, Result};
+use crate::error::{BackendError, ErrorKind, Result};
 
 /// Batches that wait for the caller; beyond it the engine waits.
 const BATCHES_WAITING_MAX: usize = 16;
@@ -32,16 +33,17 @@ struct Receiving {
     _driver: AbortOnDropHandle<()>,
 }
 
-/// Starts a prepared query on some threads.
+/// Starts a prepared query on some threads. If it lacks memory before it has found anyone, what `again` prepares is run instead.
 pub(super) fn start(
     threads: &Handle,
     prepared: Prepared,
+    again: impl Future<Output = Result<Prepared>> + Send + 'static,
     options: RunOptions,
     metrics: Arc<OnceLock<RunMetrics>>,
     started: Instant,
 ) -> UserStream {
     let (sender, batches) = mpsc::channel(BATCHES_WAITING_MAX);
-    let driver = AbortOnDropHandle::new(threads.spawn(drive(prepared, options.ids, sender, metrics, started)));
+    let driver = AbortOnDropHandle::new(threads.spawn(drive(prepared, again, options.ids, sender, metrics, started)));
     let receiving = Receiving { batches, cancel: options.cancel, _driver: driver };
     Box::pin(futures::stream::unfold(Some(receiving), |receiving| async move {
         let mut receiving = receiving?;
@@ -58,25 +60,55 @@ pub(super) fn start(
 }
 
 /// Runs all partitions to their ends, then tells what it cost.
-async fn drive(prepared: Prepared, ids: bool, sender: mpsc::Sender<Result<Users>>, metrics: Arc<OnceLock<RunMetrics>>, started: Instant) {
+async fn drive(
+    prepared: Prepared,
+    again: impl Future<Output = Result<Prepared>>,
+    ids: bool,
+    sender: mpsc::Sender<Result<Users>>,
+    metrics: Arc<OnceLock<RunMetrics>>,
+    started: Instant,
+) {
+    let found = Arc::new(AtomicBool::new(false));
+    let mut prepared = prepared;
+    let mut users = run_partitions(&prepared, ids, &sender, &found).await;
+    if matches!(&users, Err(e) if e.kind == ErrorKind::Overloaded) && !found.load(Ordering::Acquire) {
+        users = match again.await {
+            Ok(other) => {
+                prepared = other;
+                run_partitions(&prepared, ids, &sender, &found).await
+            }
+            Err(e) => Err(e),
+        };
+    }
+    match users {
+        Ok(users) => {
+            let _ = metrics.set(metrics::collect(&prepared, users, started.elapsed()));
+        }
+        Err(e) => {
+            // Nobody may be listening any more.
+            let _ = sender.send(Err(e)).await;
+        }
+    }
+}
+
+/// How many users there are; `found` is set before the first of them is handed on.
+async fn run_partitions(prepared: &Prepared, ids: bool, sender: &mpsc::Sender<Result<Users>>, found: &Arc<AtomicBool>) -> Result<u64> {
     let mut tasks = JoinSet::new();
     for partition in 0..prepared.plan.output_partitioning().partition_count() {
-        tasks.spawn(run_partition(prepared.plan.clone(), prepared.context.clone(), partition, ids, sender.clone()));
+        tasks.spawn(run_partition(prepared.plan.clone(), prepared.context.clone(), partition, ids, sender.clone(), found.clone()));
     }
     let mut users = 0;
     while let Some(done) = tasks.join_next().await {
-        let done = done.unwrap_or_else(|e| Err(BackendError::internal("the engine panicked").caused_by(e)));
-        match done {
+        match done.unwrap_or_else(|e| Err(BackendError::internal("the engine panicked").caused_by(e))) {
             Ok(count) => users += count,
             Err(e) => {
-                tasks.abort_all();
-                // Nobody may be listening any more.
-                let _ = sender.send(Err(e)).await;
-                return;
+                // The others may not find anyone any more.
+                tasks.shutdown().await;
+                return Err(e);
             }
         }
     }
-    let _ = metrics.set(metrics::collect(&prepared, users, started.elapsed()));
+    Ok(users)
 }
 
 async fn run_partition(
@@ -85,6 +117,7 @@ async fn run_partition(
     partition: usize,
     ids: bool,
     sender: mpsc::Sender<Result<Users>>,
+    found: Arc<AtomicBool>,
 ) -> Result<u64> {
     let mut stream = plan.execute(partition, context).map_err(|e| wrap("the engine failed", e))?;
     let mut count = 0;
@@ -95,6 +128,7 @@ async fn run_partition(
         }
         let users = users_of(&batch, ids)?;
         count += users.len() as u64;
+        found.store(true, Ordering::Release);
         if sender.send(Ok(users)).await.is_err() {
             break;
         }

@@ -12,6 +12,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
@@ -32,6 +33,9 @@ pub struct ParquetConfig {
     pub spill_bytes_max: u64,
     /// Rows of a batch.
     pub batch_rows: usize,
+    /// Bytes, of that memory, up to which a query groups through tables indexed by users' numbers ([`TABLE_BYTES_A_USER`]); with more
+    /// users it groups by hashing, which spills.
+    pub tables_bytes_max: u64,
     /// Bytes of Parquet footers remembered between queries.
     pub footer_bytes_max: usize,
 }
@@ -44,10 +48,14 @@ impl Default for ParquetConfig {
             spill_dir: None,
             spill_bytes_max: 100 << 30,
             batch_rows: 8192,
+            tables_bytes_max: 1 << 30,
             footer_bytes_max: 256 << 20,
         }
     }
 }
+
+/// What grouping and joining by number takes for each user, besides the groups: an arm's table, that of all arms, and the join's.
+pub const TABLE_BYTES_A_USER: u64 = 12;
 
 /// The name under which a query's tables are found.
 const SCHEMA: &str = "lake";
@@ -62,7 +70,7 @@ pub(super) fn table_name(table: &str) -> Vec<String> {
 }
 
 /// Memory, disk and caches that all queries share.
-pub(super) fn runtime(config: &ParquetConfig) -> Result<Arc<RuntimeEnv>> {
+fn runtime(config: &ParquetConfig) -> Result<Arc<RuntimeEnv>> {
     let mode = match &config.spill_dir {
         Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
         None => DiskManagerMode::OsTmpDirectory,
@@ -74,8 +82,39 @@ pub(super) fn runtime(config: &ParquetConfig) -> Result<Arc<RuntimeEnv>> {
         .build_arc()
 }
 
-/// The state that sessions start from.
-pub(super) fn base_state(config: &ParquetConfig, runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
+/// Who groups and joins by user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grouping {
+    /// This crate, through tables indexed by number, which have to fit into memory.
+    ByNumber,
+    /// The engine, by hashing; it spills.
+    ByEngine,
+}
+
+/// The states that sessions start from.
+pub(super) struct BaseStates {
+    by_number: SessionState,
+    by_engine: SessionState,
+}
+
+impl BaseStates {
+    /// Both, over the same memory and disk.
+    pub(super) fn new(config: &ParquetConfig) -> Result<Self> {
+        let runtime = runtime(config)?;
+        let state = |grouping| base_state(config, runtime.clone(), grouping);
+        Ok(Self { by_number: state(Grouping::ByNumber)?, by_engine: state(Grouping::ByEngine)? })
+    }
+
+    /// The one for a way of grouping.
+    pub(super) fn get(&self, grouping: Grouping) -> &SessionState {
+        match grouping {
+            Grouping::ByNumber => &self.by_number,
+            Grouping::ByEngine => &self.by_engine,
+        }
+    }
+}
+
+fn base_state(config: &ParquetConfig, runtime: Arc<RuntimeEnv>, grouping: Grouping) -> Result<SessionState> {
     let mut settings = SessionConfig::new()
         .with_target_partitions(config.threads)
         .with_batch_size(config.batch_rows)
@@ -91,12 +130,19 @@ pub(super) fn base_state(config: &ParquetConfig, runtime: Arc<RuntimeEnv>) -> Re
         .with_config(settings)
         .with_runtime_env(runtime)
         .with_default_features()
+        .with_optimizer_rules(logical_rules(grouping))
         .with_physical_optimizer_rules(physical_rules())
         .build();
     for function in functions::all() {
         state.register_udf(Arc::new(function))?;
     }
     Ok(state)
+}
+
+/// The engine's rules; grouping twice to count distinct values is for the engine's own aggregates only.
+fn logical_rules(grouping: Grouping) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let kept = |name: &str| grouping == Grouping::ByEngine || name != "single_distinct_aggregation_to_group_by";
+    Optimizer::new().rules.into_iter().filter(|rule| kept(rule.name())).collect()
 }
 
 /// The engine's rules but those that push filters down: what a table takes, it takes when the scan is planned.

@@ -26,6 +26,8 @@ use crate::lake::schema::with_field_ids;
 
 /// The most rows of a row group.
 pub const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
+/// Encoded bytes at which a row group ends, whatever its rows.
+pub const ROW_GROUP_BYTES_MAX: usize = 128 << 20;
 /// A name with fewer rows shares its row group with its neighbours.
 pub const ROW_GROUP_ROWS_MIN: usize = 2048;
 /// A file ends with the row group that takes it past this.
@@ -228,7 +230,7 @@ impl EventFileWriter {
             open.writer.write(&rows.slice(offset, take)).attempt("write events")?;
             open.group_rows += take;
             offset += take;
-            if open.group_rows == ROW_GROUP_ROWS_MAX {
+            if open.group_rows == ROW_GROUP_ROWS_MAX || open.writer.in_progress_size() >= ROW_GROUP_BYTES_MAX {
                 self.cut()?;
             }
         }

@@ -16,15 +16,16 @@ use super::row::{Row, first_seen_at};
 use super::{AttributeWrite, ProfileFile, profiles_schema};
 use crate::columns::{ColumnsBuilder, raw_object};
 use crate::error::{Attempt, Result, StoreError};
-use crate::lake::file_writer::{close_file, properties};
+use crate::lake::file_writer::{ROW_GROUP_BYTES_MAX, close_file, properties};
 use crate::lake::schema::LAKE_TIMEZONE;
 
 /// A chunk is the users whose numbers share all but this many low bits.
 pub(crate) const CHUNK_BITS: u32 = 18;
 /// Users of a row group.
 const ROW_GROUP_ROWS: usize = 1 << 17;
-/// Users of a batch.
+/// Users of a batch, and bytes of stored rows after which it ends.
 const BATCH_ROWS: usize = 1 << 15;
+const BATCH_BYTES: usize = 32 << 20;
 
 struct Batch {
     numbers: Int64Builder,
@@ -107,7 +108,7 @@ pub(crate) fn write(
     let settings = properties(&schema, &["user_no"])?.set_max_row_group_row_count(Some(ROW_GROUP_ROWS)).build();
     let mut writer = ArrowWriter::try_new(file, schema, Some(settings)).attempt("write profiles")?;
     let mut batch = Batch::new(catalog);
-    let (mut rows, mut min, mut max) = (0, u64::MAX, 0);
+    let (mut rows, mut min, mut max, mut bytes) = (0, u64::MAX, 0, 0);
 
     let range = (chunk << CHUNK_BITS)..((chunk + 1) << CHUNK_BITS);
     let names = transaction.open_table(NAMES).attempt("read profiles")?;
@@ -119,7 +120,11 @@ pub(crate) fn write(
         let (number, id) = entry.attempt("read profiles")?;
         let number = number.value();
         let row = match profiles.next_if(|p| p.as_ref().is_ok_and(|(k, _)| k.value() == number) || p.is_err()) {
-            Some(entry) => Some(Row::decode(entry.attempt("read profiles")?.1.value())?),
+            Some(entry) => {
+                let stored = entry.attempt("read profiles")?.1;
+                bytes += stored.value().len();
+                Some(Row::decode(stored.value())?)
+            }
             None => None,
         };
         let span = match seen.next_if(|s| s.as_ref().is_ok_and(|(k, _)| k.value() == number) || s.is_err()) {
@@ -134,8 +139,12 @@ pub(crate) fn write(
         }
         batch.append(number, id.value(), row.as_ref(), span)?;
         (rows, min, max) = (rows + 1, min.min(number), max.max(number));
-        if batch.rows == BATCH_ROWS {
+        if batch.rows == BATCH_ROWS || bytes >= BATCH_BYTES {
+            bytes = 0;
             writer.write(&batch.finish(catalog)?).attempt("write profiles")?;
+            if writer.in_progress_size() >= ROW_GROUP_BYTES_MAX {
+                writer.flush().attempt("write profiles")?;
+            }
         }
     }
     if rows == 0 {
