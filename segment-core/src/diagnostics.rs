@@ -1,5 +1,7 @@
 //! What is wrong with a tree, or suspicious in it: all faults at once, each with a stable code and a JSON pointer.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// One fault or one warning about a condition tree.
@@ -102,7 +104,50 @@ pub enum Code {
     WindowExceedsRetention,
 }
 
-/// Adds one step to a JSON pointer, escaping `~` and `/`.
-pub fn push_pointer(pointer: &str, step: &str) -> String {
-    format!("{pointer}/{}", step.replace('~', "~0").replace('/', "~1"))
+/// A JSON pointer in the making: one step, and the pointer that it goes on from.
+///
+/// Most are never shown, so the text is written only where one is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pointer<'a> {
+    before: Option<&'a Pointer<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+impl Pointer<'_> {
+    /// The whole document.
+    pub(crate) const ROOT: Pointer<'static> = Pointer { before: None, step: Step::Index(0) };
+
+    /// The member of that name.
+    pub(crate) fn key<'a>(&'a self, name: &'a str) -> Pointer<'a> {
+        Pointer { before: Some(self), step: Step::Key(name) }
+    }
+
+    /// The element at that position.
+    pub(crate) fn index(&self, position: usize) -> Pointer<'_> {
+        Pointer { before: Some(self), step: Step::Index(position) }
+    }
+}
+
+impl fmt::Display for Pointer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(before) = self.before else {
+            return Ok(());
+        };
+        match self.step {
+            Step::Key(name) => write!(f, "{before}/{}", name.replace('~', "~0").replace('/', "~1")),
+            Step::Index(position) => write!(f, "{before}/{position}"),
+        }
+    }
+}
+
+impl From<&Pointer<'_>> for String {
+    fn from(pointer: &Pointer<'_>) -> String {
+        pointer.to_string()
+    }
 }

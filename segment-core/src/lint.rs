@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::catalog::Builtin;
 use crate::condition::Condition;
-use crate::diagnostics::{Code, Diagnostic, push_pointer};
+use crate::diagnostics::{Code, Diagnostic, Pointer};
 use crate::plan::{EventLeaf, Leaf, Measure, Node, Plan, Source, Test};
 use crate::types::Type;
 use crate::value::Value;
@@ -21,11 +21,11 @@ const GROUP_COMPARED_MAX: usize = 256;
 /// The warnings of a tree.
 pub(crate) fn warnings(plan: &Plan, condition: &Condition) -> Vec<Diagnostic> {
     let mut out = Vec::new();
-    walk(condition, &plan.root, "", &mut out);
+    walk(condition, &plan.root, &Pointer::ROOT, &mut out);
     out
 }
 
-fn constant_warning(pointer: &str, holds: bool, why: &str) -> Diagnostic {
+fn constant_warning(pointer: &Pointer<'_>, holds: bool, why: &str) -> Diagnostic {
     if holds {
         Diagnostic::new(Code::AlwaysTrue, pointer, format!("this holds for everyone: {why}"))
     } else {
@@ -33,31 +33,31 @@ fn constant_warning(pointer: &str, holds: bool, why: &str) -> Diagnostic {
     }
 }
 
-fn walk(condition: &Condition, node: &Arc<Node>, pointer: &str, out: &mut Vec<Diagnostic>) {
+fn walk(condition: &Condition, node: &Arc<Node>, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
     match (condition, node.as_ref()) {
         (Condition::All(conditions), Node::All(nodes)) => {
-            group(nodes, true, &push_pointer(pointer, "all"), out);
+            group(nodes, true, &pointer.key("all"), out);
             children(conditions, nodes, pointer, "all", out);
         }
         (Condition::Any(conditions), Node::Any(nodes)) => {
-            group(nodes, false, &push_pointer(pointer, "any"), out);
+            group(nodes, false, &pointer.key("any"), out);
             children(conditions, nodes, pointer, "any", out);
         }
-        (Condition::Not(condition), Node::Not(node)) => walk(condition, node, &push_pointer(pointer, "not"), out),
+        (Condition::Not(condition), Node::Not(node)) => walk(condition, node, &pointer.key("not"), out),
         (Condition::Attribute(..) | Condition::Event(_), _) => alone(node, pointer, out),
         _ => {}
     }
 }
 
-fn children(conditions: &[Condition], nodes: &[Arc<Node>], pointer: &str, key: &str, out: &mut Vec<Diagnostic>) {
-    let at = push_pointer(pointer, key);
+fn children(conditions: &[Condition], nodes: &[Arc<Node>], pointer: &Pointer<'_>, key: &str, out: &mut Vec<Diagnostic>) {
+    let at = pointer.key(key);
     for (i, (condition, node)) in conditions.iter().zip(nodes).enumerate() {
-        walk(condition, node, &format!("{at}/{i}"), out);
+        walk(condition, node, &at.index(i), out);
     }
 }
 
 /// One predicate that is constant by itself, such as `count gte 0`.
-fn alone(node: &Arc<Node>, pointer: &str, out: &mut Vec<Diagnostic>) {
+fn alone(node: &Arc<Node>, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
     let Some((operand, test, positive)) = tested(node) else {
         return;
     };
@@ -74,7 +74,7 @@ fn alone(node: &Arc<Node>, pointer: &str, out: &mut Vec<Diagnostic>) {
     }
 }
 
-fn group(nodes: &[Arc<Node>], all: bool, pointer: &str, out: &mut Vec<Diagnostic>) {
+fn group(nodes: &[Arc<Node>], all: bool, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
     if nodes.len() < 2 || nodes.len() > GROUP_COMPARED_MAX {
         return;
     }

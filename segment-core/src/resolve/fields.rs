@@ -3,7 +3,7 @@
 use super::Cx;
 use crate::catalog::{Builtin, Field, Origin, Scope};
 use crate::condition::FieldCondition;
-use crate::diagnostics::{Code, push_pointer};
+use crate::diagnostics::{Code, Pointer};
 use crate::names;
 use crate::ops::Subject;
 use crate::plan::{FieldRef, Filter, Source};
@@ -22,7 +22,7 @@ pub(crate) enum Names<'a> {
 
 impl Cx<'_> {
     /// Looks a dotted name up; an unknown one is reported at `at`.
-    pub(crate) fn field(&mut self, names: Names<'_>, dotted: &str, at: &str) -> Option<FieldRef> {
+    pub(crate) fn field(&mut self, names: Names<'_>, dotted: &str, at: &Pointer<'_>) -> Option<FieldRef> {
         if let (Names::Attributes, Some(builtin)) = (names, Builtin::named(dotted)) {
             return Some(FieldRef { source: Source::Builtin(builtin), path: vec![dotted.to_owned()], ty: builtin.ty() });
         }
@@ -113,16 +113,16 @@ fn dotted_names<'a>(fields: impl Iterator<Item = (&'a String, &'a Type)>) -> Vec
 }
 
 /// Resolves a tree over properties or item fields.
-pub(crate) fn filter(cx: &mut Cx<'_>, condition: &FieldCondition, names: Names<'_>, pointer: &str) -> Option<Filter> {
+pub(crate) fn filter(cx: &mut Cx<'_>, condition: &FieldCondition, names: Names<'_>, pointer: &Pointer<'_>) -> Option<Filter> {
     if !cx.count_node(pointer, 1) {
         return None;
     }
     match condition {
         FieldCondition::All(children) => Some(Filter::All(group(cx, children, names, pointer, "all")?)),
         FieldCondition::Any(children) => Some(Filter::Any(group(cx, children, names, pointer, "any")?)),
-        FieldCondition::Not(child) => Some(Filter::Not(Box::new(filter(cx, child, names, &push_pointer(pointer, "not"))?))),
+        FieldCondition::Not(child) => Some(Filter::Not(Box::new(filter(cx, child, names, &pointer.key("not"))?))),
         FieldCondition::Property(name, comparison) => {
-            let field = cx.field(names, name, &push_pointer(pointer, "property"))?;
+            let field = cx.field(names, name, &pointer.key("property"))?;
             let (test, negative) = cx.comparison(comparison, Subject::Of(&field.ty), pointer)?;
             let test = Filter::Test(field, test);
             Some(if negative { Filter::Not(Box::new(test)) } else { test })
@@ -131,12 +131,12 @@ pub(crate) fn filter(cx: &mut Cx<'_>, condition: &FieldCondition, names: Names<'
     }
 }
 
-fn group(cx: &mut Cx<'_>, children: &[FieldCondition], names: Names<'_>, pointer: &str, key: &str) -> Option<Vec<Filter>> {
-    let at = push_pointer(pointer, key);
+fn group(cx: &mut Cx<'_>, children: &[FieldCondition], names: Names<'_>, pointer: &Pointer<'_>, key: &str) -> Option<Vec<Filter>> {
+    let at = pointer.key(key);
     if children.is_empty() {
         let meaning = if key == "all" { "always" } else { "never" };
         cx.warn(Code::EmptyGroup, &at, format!("\"{key}\" of nothing {meaning} holds"));
     }
-    let filters: Vec<Option<Filter>> = children.iter().enumerate().map(|(i, c)| filter(cx, c, names, &format!("{at}/{i}"))).collect();
+    let filters: Vec<Option<Filter>> = children.iter().enumerate().map(|(i, c)| filter(cx, c, names, &at.index(i))).collect();
     filters.into_iter().collect()
 }
