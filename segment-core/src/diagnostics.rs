@@ -136,18 +136,22 @@ impl Pointer<'_> {
 
 impl fmt::Display for Pointer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(before) = self.before else {
-            return Ok(());
-        };
-        match self.step {
-            Step::Key(name) => write!(f, "{before}/{}", name.replace('~', "~0").replace('/', "~1")),
-            Step::Index(position) => write!(f, "{before}/{position}"),
-        }
+        f.write_str(&String::from(self))
     }
 }
 
 impl From<&Pointer<'_>> for String {
     fn from(pointer: &Pointer<'_>) -> String {
-        pointer.to_string()
+        let Some(before) = pointer.before else {
+            return String::new();
+        };
+        let mut text = String::from(before);
+        text.push('/');
+        match pointer.step {
+            Step::Key(name) if name.contains(['~', '/']) => text.push_str(&name.replace('~', "~0").replace('/', "~1")),
+            Step::Key(name) => text.push_str(name),
+            Step::Index(position) => text.push_str(&position.to_string()),
+        }
+        text
     }
 }

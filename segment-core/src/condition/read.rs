@@ -6,6 +6,7 @@ use super::{
     Comparison, Condition, EventCondition, EventSelector, FieldCondition, MeasureName, MeasureSpec, Operand, Parsed, SampleCondition,
     WindowSpec,
 };
+use crate::decimal::Decimal;
 use crate::diagnostics::{Code, Diagnostic, Pointer};
 use crate::json::{Json, JsonError};
 use crate::limits;
@@ -128,7 +129,13 @@ impl Reader {
         }
     }
 
-    fn unknown<'a>(&mut self, members: &[(String, Json)], pointer: &Pointer<'_>, known: impl Iterator<Item = &'a str> + Clone, what: impl Display) {
+    fn unknown<'a>(
+        &mut self,
+        members: &[(String, Json)],
+        pointer: &Pointer<'_>,
+        known: impl Iterator<Item = &'a str> + Clone,
+        what: impl Display,
+    ) {
         for (i, (key, _)) in members.iter().enumerate() {
             if !known.clone().any(|k| k == key) && !members.iter().take(i).any(|(k, _)| k == key) {
                 let hint = names::nearest(key, known.clone());
@@ -209,11 +216,7 @@ impl Reader {
             None => None,
             Some(Json::Bool(b)) => Some(*b),
             Some(other) => {
-                self.fault(
-                    Code::InvalidValue,
-                    &pointer.key("ignore_case"),
-                    format!("true or false is needed; this is {}", other.kind()),
-                );
+                self.fault(Code::InvalidValue, &pointer.key("ignore_case"), format!("true or false is needed; this is {}", other.kind()));
                 None
             }
         };
@@ -292,8 +295,7 @@ impl Reader {
 
     fn event(&mut self, value: &Json, members: &[(String, Json)], pointer: &Pointer<'_>, depth: usize) -> Condition {
         let event = self.selector(value, &pointer.key("event"));
-        let filter =
-            member(members, "where").map(|json| self.field(json, &pointer.key("where"), depth + 1, "a property's condition"));
+        let filter = member(members, "where").map(|json| self.field(json, &pointer.key("where"), depth + 1, "a property's condition"));
         let measure = member(members, "measure").map(|json| self.measure(json, &pointer.key("measure")));
         let counts = matches!(&measure, None | Some(MeasureSpec::Plain(MeasureName::Count) | MeasureSpec::Invalid));
         let comparison = self.comparison(members, pointer, depth, !counts);
@@ -389,11 +391,7 @@ impl Reader {
             }
             Some(Json::Number(text)) => Some(text.clone()),
             Some(other) => {
-                self.fault(
-                    Code::InvalidValue,
-                    &at.key("percent"),
-                    format!("a number from 0 to 100 is needed; this is {}", other.kind()),
-                );
+                self.fault(Code::InvalidValue, &at.key("percent"), format!("a number from 0 to 100 is needed; this is {}", other.kind()));
                 None
             }
         };
@@ -503,7 +501,7 @@ impl Reader {
             }
             Some(json) => {
                 let n = match json {
-                    Json::Number(text) => crate::decimal::Decimal::parse(text).ok().and_then(|d| d.to_i64_exact()),
+                    Json::Number(text) => text.parse().ok().or_else(|| Decimal::parse(text).ok().and_then(|d| d.to_i64_exact())),
                     _ => None,
                 };
                 let n = n.and_then(|n| u32::try_from(n).ok()).filter(|n| (least..=limits::DURATION_N_MAX).contains(n));

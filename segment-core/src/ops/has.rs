@@ -22,11 +22,8 @@ pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
 pub(super) fn texts(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Vec<String>> {
     let items = asked.list(cx)?;
     let at = asked.value_at();
-    let read: Vec<Option<String>> = items
-        .iter()
-        .enumerate()
-        .map(|(i, item)| literal::text(cx, item, &at.index(i)).map(str::to_owned))
-        .collect();
+    let read: Vec<Option<String>> =
+        items.iter().enumerate().map(|(i, item)| literal::text(cx, item, &at.index(i)).map(str::to_owned)).collect();
     let mut texts = read.into_iter().collect::<Option<Vec<String>>>()?;
     texts.sort();
     texts.dedup();

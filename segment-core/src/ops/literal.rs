@@ -166,6 +166,11 @@ pub(crate) fn number(cx: &mut Cx<'_>, json: &Json, at: &Pointer<'_>) -> Option<D
     }
 }
 
+/// A number that is written as a whole one of 64 bits, which needs no decimal.
+fn whole(json: &Json) -> Option<i64> {
+    json.as_number()?.parse().ok()
+}
+
 /// A literal for equality. `Ok(None)`: a value of the kind, but one that the subject never has (an integer that is 2.5).
 pub(crate) fn exact(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &Pointer<'_>) -> Option<Option<Value>> {
     match subject {
@@ -176,7 +181,10 @@ pub(crate) fn exact(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &Poi
         Subject::Avg => Some(Some(Value::Decimal(number(cx, json, at)?))),
         Subject::Of(ty) => match ty {
             Type::String => Some(Some(Value::String(text(cx, json, at)?.to_owned()))),
-            Type::Integer => Some(number(cx, json, at)?.to_i64_exact().map(Value::Integer)),
+            Type::Integer => Some(match whole(json) {
+                Some(n) => Some(Value::Integer(n)),
+                None => number(cx, json, at)?.to_i64_exact().map(Value::Integer),
+            }),
             Type::Number => Some(Some(Value::Number(double(&number(cx, json, at)?)))),
             Type::Boolean => match json {
                 Json::Bool(b) => Some(Some(Value::Boolean(*b))),
@@ -231,10 +239,10 @@ pub(crate) fn bound(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &Poi
             let number = number(cx, json, at)?;
             Some(made(Value::Decimal(number), side))
         }
-        Subject::Of(Type::Integer) => {
-            let number = number(cx, json, at)?;
-            Some(integer_bound(&number, side))
-        }
+        Subject::Of(Type::Integer) => Some(match whole(json) {
+            Some(n) => made(Value::Integer(n), side),
+            None => integer_bound(&number(cx, json, at)?, side),
+        }),
         Subject::Of(Type::Number) => Some(made(Value::Number(double(&number(cx, json, at)?)), side)),
         Subject::Of(Type::Timestamp) => Some(made(Value::Timestamp(instant(cx, json, at)?), side)),
         Subject::Of(Type::Date) => {

@@ -27,15 +27,20 @@ impl Cx<'_> {
             return Some(FieldRef { source: Source::Builtin(builtin), path: vec![dotted.to_owned()], ty: builtin.ty() });
         }
         let catalog = self.catalog;
-        let mut steps = dotted.split('.').map(str::to_owned);
+        let mut steps = dotted.split('.');
         let name = steps.next().unwrap_or_default();
-        let rest: Vec<String> = steps.collect();
+        let rest: Vec<&str> = steps.collect();
+        let field = match names {
+            Names::Attributes => catalog.attributes.get(name),
+            Names::Properties => catalog.properties.get(name),
+            Names::Item(_) => None,
+        };
         let found = match names {
-            Names::Attributes => catalog.attributes.get(&name).and_then(|f| stored(f, Scope::Attribute, &name, &rest)),
-            Names::Properties => catalog.properties.get(&name).and_then(|f| stored(f, Scope::Property, &name, &rest)),
-            Names::Item(fields) => fields.get(&name).and_then(|ty| walk(ty, &rest)).map(|walked| FieldRef {
+            Names::Attributes => field.and_then(|f| stored(f, Scope::Attribute, name, &rest)),
+            Names::Properties => field.and_then(|f| stored(f, Scope::Property, name, &rest)),
+            Names::Item(fields) => fields.get(name).and_then(|ty| walk(ty, &rest)).map(|walked| FieldRef {
                 source: Source::Item,
-                path: std::iter::once(name.clone()).chain(walked.path).chain(walked.key).collect(),
+                path: std::iter::once(name.to_owned()).chain(walked.path).chain(walked.key).collect(),
                 ty: walked.ty,
             }),
         };
@@ -53,11 +58,6 @@ impl Cx<'_> {
             self.fault_hint(code, at, format!("there is no {what} \"{dotted}\": it is neither declared nor ever seen"), hint);
             return None;
         }
-        let field = match names {
-            Names::Attributes => catalog.attributes.get(&name),
-            Names::Properties => catalog.properties.get(&name),
-            Names::Item(_) => None,
-        };
         if field.is_some_and(|f| f.origin == Origin::Declared && !f.seen) {
             self.warn(Code::NeverSeen, at, format!("\"{name}\" is declared, but no data has it yet"));
         }
@@ -72,7 +72,7 @@ struct Walked {
 }
 
 /// Follows a path through objects and, last, a map's key, which may itself hold dots.
-fn walk(ty: &Type, rest: &[String]) -> Option<Walked> {
+fn walk(ty: &Type, rest: &[&str]) -> Option<Walked> {
     let mut path = Vec::new();
     let mut ty = ty;
     let mut left = rest;
@@ -80,8 +80,8 @@ fn walk(ty: &Type, rest: &[String]) -> Option<Walked> {
         match (ty, left) {
             (_, []) => return Some(Walked { path, key: None, ty: ty.clone() }),
             (Type::Object(fields), [step, more @ ..]) => {
-                ty = fields.get(step)?;
-                path.push(step.clone());
+                ty = fields.get(*step)?;
+                path.push((*step).to_owned());
                 left = more;
             }
             (Type::Map(values), _) => return Some(Walked { path, key: Some(left.join(".")), ty: values.as_ref().clone() }),
@@ -90,7 +90,7 @@ fn walk(ty: &Type, rest: &[String]) -> Option<Walked> {
     }
 }
 
-fn stored(field: &Field, scope: Scope, name: &str, rest: &[String]) -> Option<FieldRef> {
+fn stored(field: &Field, scope: Scope, name: &str, rest: &[&str]) -> Option<FieldRef> {
     let walked = walk(&field.ty, rest)?;
     let column = field.columns.iter().find(|c| c.path == walked.path)?.clone();
     let path = std::iter::once(name.to_owned()).chain(walked.path).chain(walked.key.clone()).collect();
