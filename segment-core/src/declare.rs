@@ -40,7 +40,9 @@ pub fn declared_timezone(json: &Json) -> Result<Option<String>, CatalogError> {
     match json.get("timezone") {
         None => Ok(None),
         Some(zone) => {
-            let name = zone.as_str().ok_or_else(|| malformed(&Pointer::ROOT.key("timezone"), "an IANA zone name such as \"Europe/London\" is needed"))?;
+            let name = zone
+                .as_str()
+                .ok_or_else(|| malformed(&Pointer::ROOT.key("timezone"), "an IANA zone name such as \"Europe/London\" is needed"))?;
             Zone::parse(name).map_err(|e| malformed(&Pointer::ROOT.key("timezone"), e))?;
             Ok(Some(name.to_owned()))
         }

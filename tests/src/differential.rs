@@ -109,7 +109,7 @@ fn compare_world(engine: &Engine, seed: u64, trees: usize, tally: &Tally) -> Res
 fn answers(i: usize) -> Answers {
     match i % 11 {
         10 => Answers::Memory,
-        n => Answers::Parquet(Strategy::ALL.get(n % 5).copied()),
+        n => Answers::Parquet(Strategy::ALL.get(n % (Strategy::ALL.len() + 1)).copied()),
     }
 }
 

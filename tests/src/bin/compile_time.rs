@@ -133,7 +133,7 @@ fn measure(text: &str, dialect_name: &str, runs: usize) -> Measured {
         let dialect = dialect::named(dialect_name).unwrap_or_else(|| panic!("no dialect {dialect_name}"));
         let lowered = compile::lowered(&plan, dialect.as_ref(), &tables, Strategy::default()).unwrap_or_else(|d| panic!("{d:?}"));
         let built = start.elapsed();
-        sql_bytes = lowered.query.to_string().len();
+        sql_bytes = lowered.sql().len();
         let whole = start.elapsed();
         if run >= runs / 10 {
             for (list, time) in times.iter_mut().zip([check, built - check, whole - built, whole]) {
