@@ -195,7 +195,7 @@ def main() -> None:
         versions=[peer.version() for peer in peers],
         peer_memory_mib=muster.memory_mib(),
         cli=cli(args, data),
-        compile=json.loads(child([str(TARGET / "release/compile")]).output),
+        compile=[json.loads(line) for line in child([str(TARGET / "release/compile-time")]).output.splitlines()],
         runs=args.runs,
         threads=args.threads,
         load=load,

@@ -46,7 +46,7 @@ class Result:
     versions: list[str]
     peer_memory_mib: float
     cli: dict | None
-    compile: dict
+    compile: list[dict]
     runs: int
     threads: int
     load: float
@@ -147,13 +147,16 @@ def steps_text(result: Result) -> list[str]:
     return lines
 
 
-def compiling(compile: dict) -> str:
-    parts = ", ".join(f"{name} {us:.0f}" for name, us in compile["stages_us"].items())
-    return (
-        f"A tree of {compile['nodes']:,} nodes ({compile['condition_bytes']:,} bytes of JSON, {compile['sql_bytes']:,} of SQL) takes "
-        f"**{compile['median_us'] / 1e3:.2f} ms** from its JSON to SQL text, the median of {compile['runs']:,} runs (best {compile['best_us'] / 1e3:.2f}). "
-        f"By stage, µs: {parts}. Checking it with its warnings instead: {compile['check_us'] / 1e3:.2f} ms.\n"
-    )
+def compiling(trees: list[dict]) -> str:
+    lines = [
+        f"Trees of {trees[0]['nodes']:,} nodes, from JSON to SQL text, warnings included; milliseconds, medians of {trees[0]['runs']:,} runs.\n",
+        "| tree | dialect | whole | best | check | lower | print | JSON, bytes | SQL, bytes |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for tree in trees:
+        times = " | ".join(f"{tree[name] / 1e3:.2f}" for name in ("median_us", "best_us", "check_us", "lower_us", "print_us"))
+        lines.append(f"| {tree['tree']} | {tree['dialect']} | {times} | {tree['condition_bytes']:,} | {tree['sql_bytes']:,} |")
+    return "\n".join(lines) + "\n"
 
 
 def markdown(result: Result) -> str:

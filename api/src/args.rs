@@ -126,7 +126,7 @@ pub(crate) struct Engine {
     /// The backend: `parquet` (the embedded engine) or `memory` (plain and slow, for checking).
     #[arg(long, value_name = "NAME", default_value = "parquet")]
     pub(crate) backend: String,
-    /// The SQL's shape: arms, subqueries, one-scan or one-scan-bounded.
+    /// The SQL's shape: arms, packed-arms, subqueries, one-scan or one-scan-bounded.
     #[arg(long, value_name = "NAME", default_value = "arms")]
     pub(crate) strategy: String,
     /// Memory that a query may use before it spills to disk, MiB.
@@ -178,7 +178,7 @@ pub(crate) struct Sql {
     /// The dialect: datafusion or trino.
     #[arg(long, value_name = "NAME")]
     pub(crate) dialect: String,
-    /// The SQL's shape: arms, subqueries, one-scan or one-scan-bounded.
+    /// The SQL's shape: arms, packed-arms, subqueries, one-scan or one-scan-bounded.
     #[arg(long, value_name = "NAME", default_value = "arms")]
     pub(crate) strategy: String,
 }

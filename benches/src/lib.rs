@@ -1,4 +1,4 @@
-//! What the benchmarks share: made-up data, and a large tree to compile.
+//! What the benchmarks share: made-up data.
 //!
 //! In: sizes and a seed. Out: Arrow batches of events and users, the same for the same seed on every machine. The harness around it
 //! is `benches/bench.py`, which `make bench` runs. Deliberately absent: timing thresholds; the figures go into docs/benchmarks.md.
@@ -6,7 +6,6 @@
 pub mod events;
 pub mod files;
 pub mod random;
-pub mod tree;
 pub mod users;
 
 /// The result of everything in this crate: what went wrong is only ever shown.

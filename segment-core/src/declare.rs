@@ -5,7 +5,7 @@
 //! passed over when read, so that what was shown can be edited and set again.
 
 use crate::catalog::{Catalog, CatalogError, Origin, Scope};
-use crate::diagnostics::push_pointer;
+use crate::diagnostics::Pointer;
 use crate::json::Json;
 use crate::time::Zone;
 use crate::types::{Fields, Type};
@@ -13,14 +13,14 @@ use crate::types::{Fields, Type};
 /// Objects inside objects in a declaration.
 const FIELDS_DEPTH_MAX: usize = 16;
 
-fn malformed(pointer: &str, message: impl Into<String>) -> CatalogError {
-    CatalogError::Malformed { pointer: pointer.to_owned(), message: message.into() }
+fn malformed(pointer: &Pointer<'_>, message: impl Into<String>) -> CatalogError {
+    CatalogError::Malformed { pointer: pointer.into(), message: message.into() }
 }
 
-fn members<'j>(json: &'j Json, pointer: &str, known: Option<&[&str]>) -> Result<&'j [(String, Json)], CatalogError> {
+fn members<'j>(json: &'j Json, pointer: &Pointer<'_>, known: Option<&[&str]>) -> Result<&'j [(String, Json)], CatalogError> {
     let members = json.as_object().ok_or_else(|| malformed(pointer, format!("an object is needed; this is {}", json.kind())))?;
     for (i, (key, _)) in members.iter().enumerate() {
-        let at = push_pointer(pointer, key);
+        let at = pointer.key(key);
         if members.iter().take(i).any(|(k, _)| k == key) {
             return Err(malformed(&at, format!("\"{key}\" is given twice")));
         }
@@ -40,8 +40,10 @@ pub fn declared_timezone(json: &Json) -> Result<Option<String>, CatalogError> {
     match json.get("timezone") {
         None => Ok(None),
         Some(zone) => {
-            let name = zone.as_str().ok_or_else(|| malformed("/timezone", "an IANA zone name such as \"Europe/London\" is needed"))?;
-            Zone::parse(name).map_err(|e| malformed("/timezone", e))?;
+            let name = zone
+                .as_str()
+                .ok_or_else(|| malformed(&Pointer::ROOT.key("timezone"), "an IANA zone name such as \"Europe/London\" is needed"))?;
+            Zone::parse(name).map_err(|e| malformed(&Pointer::ROOT.key("timezone"), e))?;
             Ok(Some(name.to_owned()))
         }
     }
@@ -54,12 +56,12 @@ pub fn declared_timezone(json: &Json) -> Result<Option<String>, CatalogError> {
 /// The first thing wrong in the declaration; the catalog given is not changed.
 pub fn declare(catalog: &Catalog, json: &Json) -> Result<Catalog, CatalogError> {
     let mut out = catalog.clone();
-    let top = members(json, "", Some(&["timezone", "attributes", "properties", "events"]))?;
+    let top = members(json, &Pointer::ROOT, Some(&["timezone", "attributes", "properties", "events"]))?;
     if let Some(zone) = declared_timezone(json)? {
         out.timezone = zone;
     }
     for (key, value) in top {
-        let at = push_pointer("", key);
+        let at = Pointer::ROOT.key(key);
         let scope = match key.as_str() {
             "attributes" => Scope::Attribute,
             "properties" => Scope::Property,
@@ -70,7 +72,7 @@ pub fn declare(catalog: &Catalog, json: &Json) -> Result<Catalog, CatalogError> 
             _ => continue,
         };
         for (name, spec) in members(value, &at, None)? {
-            let at = push_pointer(&at, name);
+            let at = at.key(name);
             let ty = read_type(spec, &at, 0)?;
             out.set_field(scope, name, &ty, Origin::Declared).map_err(|e| malformed(&at, e.to_string()))?;
         }
@@ -78,9 +80,9 @@ pub fn declare(catalog: &Catalog, json: &Json) -> Result<Catalog, CatalogError> 
     Ok(out)
 }
 
-fn declare_events(catalog: &mut Catalog, json: &Json, at: &str) -> Result<(), CatalogError> {
+fn declare_events(catalog: &mut Catalog, json: &Json, at: &Pointer<'_>) -> Result<(), CatalogError> {
     for (name, spec) in members(json, at, None)? {
-        let at = push_pointer(at, name);
+        let at = at.key(name);
         if name.is_empty() || name.chars().any(char::is_control) {
             return Err(malformed(&at, "an event's name is not empty and has no control characters"));
         }
@@ -89,10 +91,10 @@ fn declare_events(catalog: &mut Catalog, json: &Json, at: &str) -> Result<(), Ca
             if key != "properties" {
                 continue;
             }
-            let at = push_pointer(&at, key);
+            let at = at.key(key);
             let list = value.as_array().ok_or_else(|| malformed(&at, "a list of property names is needed"))?;
             for (i, property) in list.iter().enumerate() {
-                properties.push(property.as_str().ok_or_else(|| malformed(&format!("{at}/{i}"), "a property's name is text"))?);
+                properties.push(property.as_str().ok_or_else(|| malformed(&at.index(i), "a property's name is text"))?);
             }
         }
         catalog.set_event(name, properties, Origin::Declared);
@@ -100,7 +102,7 @@ fn declare_events(catalog: &mut Catalog, json: &Json, at: &str) -> Result<(), Ca
     Ok(())
 }
 
-fn read_type(json: &Json, at: &str, depth: usize) -> Result<Type, CatalogError> {
+fn read_type(json: &Json, at: &Pointer<'_>, depth: usize) -> Result<Type, CatalogError> {
     if depth > FIELDS_DEPTH_MAX {
         return Err(malformed(at, format!("objects are nested more than {FIELDS_DEPTH_MAX} deep")));
     }
@@ -110,12 +112,12 @@ fn read_type(json: &Json, at: &str, depth: usize) -> Result<Type, CatalogError> 
         "object" | "objects" => {
             let fields = match json.get("fields") {
                 None => Fields::new(),
-                Some(fields) => read_fields(fields, &push_pointer(at, "fields"), depth)?,
+                Some(fields) => read_fields(fields, &at.key("fields"), depth)?,
             };
             if name == "object" { Type::Object(fields) } else { Type::Objects(fields) }
         }
         "map" => {
-            let at = push_pointer(at, "values");
+            let at = at.key("values");
             let values =
                 json.get("values").and_then(Json::as_str).ok_or_else(|| malformed(&at, "a map needs \"values\", a scalar type"))?;
             Type::Map(Box::new(scalar(values).ok_or_else(|| malformed(&at, format!("\"{values}\" is no scalar type")))?))
@@ -123,21 +125,21 @@ fn read_type(json: &Json, at: &str, depth: usize) -> Result<Type, CatalogError> 
         "strings" => Type::Strings,
         other => scalar(other).ok_or_else(|| {
             let all = "string, integer, number, boolean, timestamp, date, strings, object, objects or map";
-            malformed(&push_pointer(at, "type"), format!("\"{other}\" is no type: {all}"))
+            malformed(&at.key("type"), format!("\"{other}\" is no type: {all}"))
         })?,
     };
     for (member, fits) in [("fields", matches!(ty, Type::Object(_) | Type::Objects(_))), ("values", matches!(ty, Type::Map(_)))] {
         if !fits && json.get(member).is_some() {
-            return Err(malformed(&push_pointer(at, member), format!("a {name} has no \"{member}\"")));
+            return Err(malformed(&at.key(member), format!("a {name} has no \"{member}\"")));
         }
     }
     Ok(ty)
 }
 
-fn read_fields(json: &Json, at: &str, depth: usize) -> Result<Fields, CatalogError> {
+fn read_fields(json: &Json, at: &Pointer<'_>, depth: usize) -> Result<Fields, CatalogError> {
     let mut fields = Fields::new();
     for (name, spec) in members(json, at, None)? {
-        let at = push_pointer(at, name);
+        let at = at.key(name);
         if name.is_empty() || name.contains('.') {
             return Err(malformed(&at, "a field's name is not empty and has no dot"));
         }

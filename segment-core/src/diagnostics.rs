@@ -1,5 +1,7 @@
 //! What is wrong with a tree, or suspicious in it: all faults at once, each with a stable code and a JSON pointer.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// One fault or one warning about a condition tree.
@@ -102,7 +104,54 @@ pub enum Code {
     WindowExceedsRetention,
 }
 
-/// Adds one step to a JSON pointer, escaping `~` and `/`.
-pub fn push_pointer(pointer: &str, step: &str) -> String {
-    format!("{pointer}/{}", step.replace('~', "~0").replace('/', "~1"))
+/// A JSON pointer in the making: one step, and the pointer that it goes on from.
+///
+/// Most are never shown, so the text is written only where one is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pointer<'a> {
+    before: Option<&'a Pointer<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+impl Pointer<'_> {
+    /// The whole document.
+    pub(crate) const ROOT: Pointer<'static> = Pointer { before: None, step: Step::Index(0) };
+
+    /// The member of that name.
+    pub(crate) fn key<'a>(&'a self, name: &'a str) -> Pointer<'a> {
+        Pointer { before: Some(self), step: Step::Key(name) }
+    }
+
+    /// The element at that position.
+    pub(crate) fn index(&self, position: usize) -> Pointer<'_> {
+        Pointer { before: Some(self), step: Step::Index(position) }
+    }
+}
+
+impl fmt::Display for Pointer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from(self))
+    }
+}
+
+impl From<&Pointer<'_>> for String {
+    fn from(pointer: &Pointer<'_>) -> String {
+        let Some(before) = pointer.before else {
+            return String::new();
+        };
+        let mut text = String::from(before);
+        text.push('/');
+        match pointer.step {
+            Step::Key(name) if name.contains(['~', '/']) => text.push_str(&name.replace('~', "~0").replace('/', "~1")),
+            Step::Key(name) => text.push_str(name),
+            Step::Index(position) => text.push_str(&position.to_string()),
+        }
+        text
+    }
 }

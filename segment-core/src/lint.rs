@@ -8,10 +8,12 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt};
+
 use crate::catalog::Builtin;
 use crate::condition::Condition;
-use crate::diagnostics::{Code, Diagnostic, push_pointer};
-use crate::plan::{EventLeaf, Leaf, Measure, Node, Plan, Source, Test};
+use crate::diagnostics::{Code, Diagnostic, Pointer};
+use crate::plan::{EventMatch, Filter, Interval, Leaf, Measure, Node, Plan, Source, Test};
 use crate::types::Type;
 use crate::value::Value;
 
@@ -21,11 +23,11 @@ const GROUP_COMPARED_MAX: usize = 256;
 /// The warnings of a tree.
 pub(crate) fn warnings(plan: &Plan, condition: &Condition) -> Vec<Diagnostic> {
     let mut out = Vec::new();
-    walk(condition, &plan.root, "", &mut out);
+    walk(condition, &plan.root, &Pointer::ROOT, &mut out);
     out
 }
 
-fn constant_warning(pointer: &str, holds: bool, why: &str) -> Diagnostic {
+fn constant_warning(pointer: &Pointer<'_>, holds: bool, why: &str) -> Diagnostic {
     if holds {
         Diagnostic::new(Code::AlwaysTrue, pointer, format!("this holds for everyone: {why}"))
     } else {
@@ -33,31 +35,31 @@ fn constant_warning(pointer: &str, holds: bool, why: &str) -> Diagnostic {
     }
 }
 
-fn walk(condition: &Condition, node: &Arc<Node>, pointer: &str, out: &mut Vec<Diagnostic>) {
+fn walk(condition: &Condition, node: &Arc<Node>, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
     match (condition, node.as_ref()) {
         (Condition::All(conditions), Node::All(nodes)) => {
-            group(nodes, true, &push_pointer(pointer, "all"), out);
+            group(nodes, true, &pointer.key("all"), out);
             children(conditions, nodes, pointer, "all", out);
         }
         (Condition::Any(conditions), Node::Any(nodes)) => {
-            group(nodes, false, &push_pointer(pointer, "any"), out);
+            group(nodes, false, &pointer.key("any"), out);
             children(conditions, nodes, pointer, "any", out);
         }
-        (Condition::Not(condition), Node::Not(node)) => walk(condition, node, &push_pointer(pointer, "not"), out),
+        (Condition::Not(condition), Node::Not(node)) => walk(condition, node, &pointer.key("not"), out),
         (Condition::Attribute(..) | Condition::Event(_), _) => alone(node, pointer, out),
         _ => {}
     }
 }
 
-fn children(conditions: &[Condition], nodes: &[Arc<Node>], pointer: &str, key: &str, out: &mut Vec<Diagnostic>) {
-    let at = push_pointer(pointer, key);
+fn children(conditions: &[Condition], nodes: &[Arc<Node>], pointer: &Pointer<'_>, key: &str, out: &mut Vec<Diagnostic>) {
+    let at = pointer.key(key);
     for (i, (condition, node)) in conditions.iter().zip(nodes).enumerate() {
-        walk(condition, node, &format!("{at}/{i}"), out);
+        walk(condition, node, &at.index(i), out);
     }
 }
 
 /// One predicate that is constant by itself, such as `count gte 0`.
-fn alone(node: &Arc<Node>, pointer: &str, out: &mut Vec<Diagnostic>) {
+fn alone(node: &Arc<Node>, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
     let Some((operand, test, positive)) = tested(node) else {
         return;
     };
@@ -74,7 +76,7 @@ fn alone(node: &Arc<Node>, pointer: &str, out: &mut Vec<Diagnostic>) {
     }
 }
 
-fn group(nodes: &[Arc<Node>], all: bool, pointer: &str, out: &mut Vec<Diagnostic>) {
+fn group(nodes: &[Arc<Node>], all: bool, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
     if nodes.len() < 2 || nodes.len() > GROUP_COMPARED_MAX {
         return;
     }
@@ -90,15 +92,16 @@ fn group(nodes: &[Arc<Node>], all: bool, pointer: &str, out: &mut Vec<Diagnostic
             return;
         }
     }
-    let tested: Vec<(Operand<'_>, &Test, bool)> = parts.iter().filter_map(|n| tested(n)).collect();
-    for (i, (operand, _, _)) in tested.iter().enumerate() {
-        if tested.iter().take(i).any(|(o, _, _)| o == operand) {
-            continue;
+    let mut places: HashMap<What<'_>, usize> = HashMap::new();
+    let mut by_operand: Vec<(Operand<'_>, Vec<(&Test, bool)>)> = Vec::new();
+    for (operand, test, sign) in parts.iter().filter_map(|n| tested(n)) {
+        let place = *places.entry(operand.what).or_insert(by_operand.len());
+        match by_operand.get_mut(place) {
+            Some((_, tests)) => tests.push((test, sign)),
+            None => by_operand.push((operand, vec![(test, sign)])),
         }
-        let tests: Vec<(&Test, bool)> = tested.iter().filter(|(o, _, _)| o == operand).map(|(_, t, sign)| (*t, *sign)).collect();
-        if tests.len() < 2 {
-            continue;
-        }
+    }
+    for (operand, tests) in by_operand.iter().filter(|(_, tests)| tests.len() > 1) {
         let bare: Vec<&Test> = tests.iter().map(|(t, _)| *t).collect();
         // In a conjunction some test has to fail everywhere, in a disjunction some test has to hold everywhere.
         let decided = operand
@@ -148,7 +151,11 @@ fn tested(node: &Arc<Node>) -> Option<(Operand<'_>, &Test, bool)> {
                 Measure::Min(f) | Measure::Max(f) | Measure::First(f) | Measure::Last(f) => (&f.ty, true, false),
                 Measure::FirstTime | Measure::LastTime => (&Type::Timestamp, true, false),
             };
-            Some((Operand { what: What::Measure(leaf), ty, missing, from_zero }, &leaf.test, sign))
+            Some((
+                Operand { what: What::Measure(&leaf.events, &leaf.filter, leaf.window, &leaf.measure), ty, missing, from_zero },
+                &leaf.test,
+                sign,
+            ))
         }
         Node::Const(_) | Node::All(_) | Node::Any(_) | Node::Not(_) | Node::Leaf(Leaf::List(_) | Leaf::Sample(_)) => None,
     }
@@ -164,51 +171,40 @@ struct Operand<'n> {
     from_zero: bool,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum What<'n> {
     Attribute(&'n [String]),
-    Measure(&'n EventLeaf),
-}
-
-impl PartialEq for Operand<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        match (&self.what, &other.what) {
-            (What::Attribute(a), What::Attribute(b)) => a == b,
-            (What::Measure(a), What::Measure(b)) => {
-                a.events == b.events && a.filter == b.filter && a.window == b.window && a.measure == b.measure
-            }
-            (What::Attribute(_), What::Measure(_)) | (What::Measure(_), What::Attribute(_)) => false,
-        }
-    }
+    Measure(&'n EventMatch, &'n Filter, Interval, &'n Measure),
 }
 
 /// Where a value can be.
-enum Place {
+enum Place<'n> {
     Missing,
     /// At a literal.
-    At(Value),
+    At(&'n Value),
     /// Below the literal, and above the one before it if there is one.
-    Below(Option<Value>, Value),
+    Below(Option<&'n Value>, &'n Value),
     /// Above every literal, or anything but missing where there is none.
-    Above(Option<Value>),
+    Above(Option<&'n Value>),
 }
 
-impl Operand<'_> {
+impl<'n> Operand<'n> {
     fn name(&self) -> String {
         match self.what {
             What::Attribute(path) => format!("\"{}\"", path.join(".")),
-            What::Measure(_) => "one measure".to_owned(),
+            What::Measure(..) => "one measure".to_owned(),
         }
     }
 
-    fn places(&self, tests: &[&Test]) -> Vec<Place> {
-        let mut literals = Vec::new();
+    fn places(&self, tests: &[&'n Test]) -> Vec<Place<'n>> {
+        let mut literals: Vec<&Value> = Vec::new();
         if self.from_zero {
-            literals.push(Value::Integer(0));
+            literals.push(&Value::Integer(0));
         }
         match self.ty {
-            Type::Boolean => literals.extend([Value::Boolean(false), Value::Boolean(true)]),
-            Type::Strings => literals.push(Value::Strings(Vec::new())),
-            Type::Objects(_) => literals.push(Value::Objects(Vec::new())),
+            Type::Boolean => literals.extend([&Value::Boolean(false), &Value::Boolean(true)]),
+            Type::Strings => literals.push(const { &Value::Strings(Vec::new()) }),
+            Type::Objects(_) => literals.push(const { &Value::Objects(Vec::new()) }),
             Type::String | Type::Integer | Type::Number | Type::Timestamp | Type::Date | Type::Object(_) | Type::Map(_) => {}
         }
         for test in tests {
@@ -216,16 +212,16 @@ impl Operand<'_> {
         }
         literals.sort_by(|a, b| a.compare(b).unwrap_or(Ordering::Equal));
         literals.dedup();
-        let mut places: Vec<Place> = Vec::new();
+        let mut places = Vec::new();
         if self.missing {
             places.push(Place::Missing);
         }
-        let mut before: Option<Value> = None;
+        let mut before: Option<&Value> = None;
         for literal in literals {
-            if self.room_below(before.as_ref(), &literal) {
-                places.push(Place::Below(before.clone(), literal.clone()));
+            if self.room_below(before, literal) {
+                places.push(Place::Below(before, literal));
             }
-            places.push(Place::At(literal.clone()));
+            places.push(Place::At(literal));
             before = Some(literal);
         }
         if *self.ty != Type::Boolean {
@@ -248,14 +244,14 @@ impl Operand<'_> {
     }
 
     /// Whether the test holds at a place; `None` where that is open.
-    fn holds(&self, test: &Test, place: &Place) -> Option<bool> {
+    fn holds(&self, test: &Test, place: &Place<'_>) -> Option<bool> {
         match place {
             Place::Missing => Some(test.holds(None)),
             // Its instants move with `as_of`; what contradicts today may not tomorrow.
             Place::At(_) | Place::Below(..) | Place::Above(_) if matches!(test, Test::InWindow(_)) => None,
             Place::At(value) => Some(test.holds(Some(value))),
-            Place::Below(before, literal) => self.between(test, before.as_ref(), Some(literal)),
-            Place::Above(before) => self.between(test, before.as_ref(), None),
+            Place::Below(before, literal) => self.between(test, *before, Some(literal)),
+            Place::Above(before) => self.between(test, *before, None),
         }
     }
 
@@ -288,11 +284,11 @@ impl Operand<'_> {
     }
 }
 
-fn collect(test: &Test, out: &mut Vec<Value>) {
+fn collect<'n>(test: &'n Test, out: &mut Vec<&'n Value>) {
     match test {
-        Test::Is(v, _) | Test::Lt(v) | Test::Lte(v) | Test::Gt(v) | Test::Gte(v) => out.push(v.clone()),
-        Test::In(values, _) => out.extend(values.iter().cloned()),
-        Test::Between(a, b) => out.extend([a.clone(), b.clone()]),
+        Test::Is(v, _) | Test::Lt(v) | Test::Lte(v) | Test::Gt(v) | Test::Gte(v) => out.push(v),
+        Test::In(values, _) => out.extend(values),
+        Test::Between(a, b) => out.extend([a, b]),
         Test::Never
         | Test::InWindow(_)
         | Test::Exists

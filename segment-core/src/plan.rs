@@ -60,7 +60,7 @@ impl Interval {
 }
 
 /// A set of users, within the universe.
-#[derive(Debug, Clone, PartialEq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Node {
     /// Everyone, or nobody.
     Const(bool),
@@ -75,7 +75,7 @@ pub enum Node {
 }
 
 /// A predicate over one user.
-#[derive(Debug, Clone, PartialEq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Leaf {
     /// A test of a current attribute.
     Attribute(FieldRef, Test),
@@ -88,7 +88,7 @@ pub enum Leaf {
 }
 
 /// Where a value is found.
-#[derive(Debug, Clone, PartialEq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FieldRef {
     /// Attribute, event property; item fields have no storage of their own and are `Source::Item`.
     pub source: Source,
@@ -99,7 +99,7 @@ pub struct FieldRef {
 }
 
 /// What stores a value.
-#[derive(Debug, Clone, PartialEq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
     /// A built-in attribute.
     Builtin(Builtin),
@@ -112,7 +112,7 @@ pub enum Source {
 }
 
 /// A test of a measure over a user's selected events.
-#[derive(Debug, Clone, PartialEq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EventLeaf {
     /// Which events.
     pub events: EventMatch,
@@ -138,7 +138,7 @@ pub enum EventMatch {
 }
 
 /// A condition over one event's properties or over one item's fields.
-#[derive(Debug, Clone, PartialEq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Filter {
     /// Every one, or none.
     Const(bool),
@@ -153,7 +153,7 @@ pub enum Filter {
 }
 
 /// What is measured over the selected events, which are ordered by `(ts, message_id)`.
-#[derive(Debug, Clone, PartialEq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Measure {
     /// How many: integer, 0 over nothing.
     Count,
@@ -199,7 +199,7 @@ impl Measure {
 ///
 /// Literals are of the operand's own type: what cannot be (an integer that is 2.5) was folded by resolve into `Never`,
 /// `Exists`, or a neighbouring bound.
-#[derive(Debug, Clone, PartialEq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Test {
     /// Holds for no value.
     Never,
@@ -251,7 +251,7 @@ pub enum Case {
 }
 
 /// A stable random share of users.
-#[derive(Debug, Clone, PartialEq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sample {
     /// `h < threshold / 2^64`; 2^64 is everyone, 0 nobody.
     pub threshold: u128,

@@ -4,12 +4,12 @@
 //! Invariant: `All` and `Any` have two children at least, all different, none of their own kind, none constant; `Not` stands
 //! only around leaves; a constant is only at the root. Segments that are referred to twice are simplified once.
 
-use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt};
+
 use crate::plan::{EventLeaf, Filter, Leaf, Measure, Node, Plan, Test};
+use crate::value::Value;
 
 /// Simplifies a plan.
 pub fn simplify(plan: &Plan) -> Plan {
@@ -36,10 +36,12 @@ impl Simplifier {
             Node::Not(child) => self.node(child, !holds),
             Node::All(children) => self.group(children, holds, holds),
             Node::Any(children) => self.group(children, !holds, holds),
-            Node::Leaf(leaf) => match leaf_constant(leaf) {
-                Some(b) => Arc::new(Node::Const(b == holds)),
-                None => {
-                    let leaf = Arc::new(Node::Leaf(simplified(leaf)));
+            Node::Leaf(leaf) => match simplified(leaf) {
+                Simplified::Constant(b) => Arc::new(Node::Const(b == holds)),
+                Simplified::Same if holds => node.clone(),
+                Simplified::Same => Arc::new(Node::Not(node.clone())),
+                Simplified::Leaf(leaf) => {
+                    let leaf = Arc::new(Node::Leaf(leaf));
                     if holds { leaf } else { Arc::new(Node::Not(leaf)) }
                 }
             },
@@ -52,23 +54,27 @@ impl Simplifier {
 
     /// A group after its sign was taken in: an intersection if `all`, else a union.
     fn group(&mut self, children: &[Arc<Node>], all: bool, holds: bool) -> Arc<Node> {
-        let mut kept = Kept { nodes: Vec::with_capacity(children.len()), seen: HashMap::new() };
-        for child in children {
-            let child = self.node(child, holds);
+        let children: Vec<Arc<Node>> = children.iter().map(|child| self.node(child, holds)).collect();
+        let mut nodes: Vec<Arc<Node>> = Vec::with_capacity(children.len());
+        // Each without its sign, and its sign.
+        let mut seen: HashMap<&Node, bool> = HashMap::with_capacity(children.len());
+        for child in &children {
             let grand: &[Arc<Node>] = match child.as_ref() {
                 Node::Const(b) if *b == all => continue,
-                Node::Const(_) => return child,
+                Node::Const(_) => return child.clone(),
                 Node::All(grand) if all => grand,
                 Node::Any(grand) if !all => grand,
-                Node::All(_) | Node::Any(_) | Node::Not(_) | Node::Leaf(_) => std::slice::from_ref(&child),
+                Node::All(_) | Node::Any(_) | Node::Not(_) | Node::Leaf(_) => std::slice::from_ref(child),
             };
             for node in grand {
-                if kept.add(node) {
-                    return Arc::new(Node::Const(!all));
+                let (bare, sign) = unsigned(node);
+                match seen.insert(bare, sign) {
+                    None => nodes.push(node.clone()),
+                    Some(before) if before == sign => {}
+                    Some(_) => return Arc::new(Node::Const(!all)),
                 }
             }
         }
-        let mut nodes = kept.nodes;
         match (nodes.len(), nodes.pop()) {
             (0, _) | (_, None) => Arc::new(Node::Const(all)),
             (1, Some(only)) => only,
@@ -80,33 +86,6 @@ impl Simplifier {
     }
 }
 
-struct Kept {
-    nodes: Vec<Arc<Node>>,
-    /// Positions by hash of the node without its sign.
-    seen: HashMap<u64, Vec<usize>>,
-}
-
-impl Kept {
-    /// Keeps a node unless it is there; true if its complement is.
-    fn add(&mut self, node: &Arc<Node>) -> bool {
-        let (bare, holds) = unsigned(node);
-        let mut hasher = DefaultHasher::new();
-        bare.hash(&mut hasher);
-        let positions = self.seen.entry(hasher.finish()).or_default();
-        for position in positions.iter() {
-            if let Some(other) = self.nodes.get(*position) {
-                let (other, other_holds) = unsigned(other);
-                if other == bare {
-                    return holds != other_holds;
-                }
-            }
-        }
-        positions.push(self.nodes.len());
-        self.nodes.push(node.clone());
-        false
-    }
-}
-
 fn unsigned(node: &Node) -> (&Node, bool) {
     match node {
         Node::Not(child) => (child, false),
@@ -114,48 +93,49 @@ fn unsigned(node: &Node) -> (&Node, bool) {
     }
 }
 
-fn leaf_constant(leaf: &Leaf) -> Option<bool> {
+/// What became of a leaf.
+enum Simplified {
+    Constant(bool),
+    Same,
+    Leaf(Leaf),
+}
+
+fn simplified(leaf: &Leaf) -> Simplified {
     match leaf {
-        Leaf::Attribute(_, Test::Never) => Some(false),
-        Leaf::Event(event) => event_constant(event),
-        Leaf::Sample(sample) if sample.threshold == 0 => Some(false),
-        Leaf::Sample(sample) if sample.by.is_none() && sample.threshold >= 1 << 64 => Some(true),
-        Leaf::Attribute(..) | Leaf::Sample(_) | Leaf::List(_) => None,
+        Leaf::Attribute(_, Test::Never) => Simplified::Constant(false),
+        Leaf::Event(leaf) => event(leaf),
+        Leaf::Sample(sample) if sample.threshold == 0 => Simplified::Constant(false),
+        Leaf::Sample(sample) if sample.by.is_none() && sample.threshold >= 1 << 64 => Simplified::Constant(true),
+        Leaf::Attribute(..) | Leaf::Sample(_) | Leaf::List(_) => Simplified::Same,
     }
 }
 
-fn event_constant(event: &EventLeaf) -> Option<bool> {
-    if event.test == Test::Never {
-        return Some(false);
+fn event(leaf: &EventLeaf) -> Simplified {
+    if leaf.test == Test::Never {
+        return Simplified::Constant(false);
     }
-    if event.window.is_empty() || filter(&event.filter, true) == Filter::Const(false) {
-        return Some(event.holds_over_nothing());
+    if leaf.window.is_empty() {
+        return Simplified::Constant(leaf.holds_over_nothing());
     }
-    // Counts and sums are always there.
-    (event.test == Test::Exists && event.measure.over_nothing().is_some()).then_some(true)
-}
-
-fn simplified(leaf: &Leaf) -> Leaf {
-    match leaf {
-        Leaf::Event(event) => {
-            let measure = match (&event.measure, &event.test) {
-                // That a time is there at all is that an event is.
-                (Measure::FirstTime | Measure::LastTime, Test::Exists) => None,
-                (measure, _) => Some(measure.clone()),
-            };
-            let filter = filter(&event.filter, true);
-            match measure {
-                Some(measure) => Leaf::Event(EventLeaf { filter, measure, ..event.clone() }),
-                None => Leaf::Event(EventLeaf {
-                    filter,
-                    measure: Measure::Count,
-                    test: Test::Gte(crate::value::Value::Integer(1)),
-                    ..event.clone()
-                }),
-            }
+    let filter = filter(&leaf.filter, true);
+    if filter == Filter::Const(false) {
+        return Simplified::Constant(leaf.holds_over_nothing());
+    }
+    if leaf.test == Test::Exists {
+        // Counts and sums are always there.
+        if leaf.measure.over_nothing().is_some() {
+            return Simplified::Constant(true);
         }
-        other => other.clone(),
+        // That a time is there at all is that an event is.
+        if matches!(leaf.measure, Measure::FirstTime | Measure::LastTime) {
+            let test = Test::Gte(Value::Integer(1));
+            return Simplified::Leaf(Leaf::Event(EventLeaf { filter, measure: Measure::Count, test, ..leaf.clone() }));
+        }
     }
+    if filter == leaf.filter {
+        return Simplified::Same;
+    }
+    Simplified::Leaf(Leaf::Event(EventLeaf { filter, ..leaf.clone() }))
 }
 
 /// A filter, or its complement, simplified in the same way.

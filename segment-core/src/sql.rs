@@ -11,9 +11,17 @@ use sqlparser::ast::{
     TableFactor, TableWithJoins, UnaryOperator, Value as Literal,
 };
 
+/// The text with every quote twice.
+fn doubled(text: &str, quote: char) -> String {
+    if !text.contains(quote) {
+        return text.to_owned();
+    }
+    text.split(quote).collect::<Vec<_>>().join(&format!("{quote}{quote}"))
+}
+
 /// A quoted identifier. Only names made by the catalog and by the lowering come here.
 pub(crate) fn ident(name: &str) -> Ident {
-    Ident::with_quote('"', name.replace('"', "\"\""))
+    Ident::with_quote('"', doubled(name, '"'))
 }
 
 /// A column of no table in particular.
@@ -35,7 +43,7 @@ fn literal(value: Literal) -> Expr {
 /// The printer leaves a quote alone that follows a backslash or another quote, as if it were escaped already. With
 /// every quote doubled beforehand it prints the text as it is.
 pub(crate) fn string(text: &str) -> Expr {
-    literal(Literal::SingleQuotedString(text.replace('\'', "''")))
+    literal(Literal::SingleQuotedString(doubled(text, '\'')))
 }
 
 /// A whole number.
@@ -56,102 +64,109 @@ pub(crate) fn null() -> Expr {
     literal(Literal::Null)
 }
 
-/// Wraps what binds less tightly than a comparison.
-fn nested(expr: Expr) -> Expr {
-    match expr {
+/// Boxed, and wrapped if it binds less tightly than a comparison. Expressions are large, so they move once.
+fn nested(expr: Expr) -> Box<Expr> {
+    let loose = matches!(
+        expr,
         Expr::BinaryOp { .. }
-        | Expr::UnaryOp { .. }
-        | Expr::Between { .. }
-        | Expr::InList { .. }
-        | Expr::InSubquery { .. }
-        | Expr::IsNull(_)
-        | Expr::IsNotNull(_) => Expr::Nested(Box::new(expr)),
-        other => other,
-    }
+            | Expr::UnaryOp { .. }
+            | Expr::Between { .. }
+            | Expr::InList { .. }
+            | Expr::InSubquery { .. }
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+    );
+    let expr = Box::new(expr);
+    if loose { Box::new(Expr::Nested(expr)) } else { expr }
 }
 
 pub(crate) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(nested(left)), op, right: Box::new(nested(right)) }
+    Expr::BinaryOp { left: nested(left), op, right: nested(right) }
 }
 
 pub(crate) fn not(expr: Expr) -> Expr {
-    Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(nested(expr)) }
+    Expr::UnaryOp { op: UnaryOperator::Not, expr: nested(expr) }
 }
 
 pub(crate) fn is_null(expr: Expr) -> Expr {
-    Expr::IsNull(Box::new(nested(expr)))
+    Expr::IsNull(nested(expr))
 }
 
 pub(crate) fn is_not_null(expr: Expr) -> Expr {
-    Expr::IsNotNull(Box::new(nested(expr)))
+    Expr::IsNotNull(nested(expr))
 }
 
 /// True where the expression is; never NULL.
 pub(crate) fn coalesce_false(expr: Expr) -> Expr {
-    call("coalesce", vec![expr, boolean(false)])
+    call("coalesce", [expr, boolean(false)])
 }
 
-fn chain(mut parts: Vec<Expr>, op: BinaryOperator, empty: bool) -> Expr {
+fn chain(mut parts: Vec<Expr>, op: BinaryOperator, empty: Expr) -> Expr {
     // Balanced, so that a thousand parts nest ten deep instead of a thousand.
     if parts.len() <= 1 {
-        return parts.pop().unwrap_or_else(|| boolean(empty));
+        return parts.pop().unwrap_or(empty);
     }
     if parts.len() <= 16 {
         let mut parts = parts.into_iter();
-        let first = parts.next().unwrap_or_else(|| boolean(empty));
-        return parts.fold(in_chain(first, &op), |left, right| Expr::BinaryOp {
-            left: Box::new(left),
-            op: op.clone(),
-            right: Box::new(in_chain(right, &op)),
+        let first = parts.next().unwrap_or(empty);
+        let first = *in_chain(first, &op);
+        return parts.fold(first, |left, right| {
+            let right = in_chain(right, &op);
+            Expr::BinaryOp { left: Box::new(left), op: op.clone(), right }
         });
     }
     let right = parts.split_off(parts.len() / 2);
-    let (left, right) = (chain(parts, op.clone(), empty), chain(right, op.clone(), empty));
-    Expr::BinaryOp { left: Box::new(nested(left)), op, right: Box::new(nested(right)) }
+    let (left, right) = (chain(parts, op.clone(), empty.clone()), chain(right, op.clone(), empty));
+    Expr::BinaryOp { left: nested(left), op, right: nested(right) }
 }
 
-/// A part of a chain of ANDs or ORs, wrapped if it is a chain itself.
-fn in_chain(part: Expr, op: &BinaryOperator) -> Expr {
-    match &part {
-        Expr::BinaryOp { op: inner, .. } if matches!(inner, BinaryOperator::And | BinaryOperator::Or) || inner == op => {
-            Expr::Nested(Box::new(part))
-        }
-        _ => part,
-    }
+/// A part of a chain, boxed, and wrapped if it is a chain itself.
+fn in_chain(part: Expr, op: &BinaryOperator) -> Box<Expr> {
+    let wrapped = match &part {
+        Expr::BinaryOp { op: inner, .. } => matches!(inner, BinaryOperator::And | BinaryOperator::Or) || inner == op,
+        _ => false,
+    };
+    let part = Box::new(part);
+    if wrapped { Box::new(Expr::Nested(part)) } else { part }
 }
 
 pub(crate) fn and(parts: Vec<Expr>) -> Expr {
-    chain(parts, BinaryOperator::And, true)
+    chain(parts, BinaryOperator::And, boolean(true))
 }
 
 pub(crate) fn or(parts: Vec<Expr>) -> Expr {
-    chain(parts, BinaryOperator::Or, false)
+    chain(parts, BinaryOperator::Or, boolean(false))
+}
+
+/// The sum of columns, literals and calls; 0 of nothing.
+pub(crate) fn plus(parts: Vec<Expr>) -> Expr {
+    chain(parts, BinaryOperator::Plus, integer(0))
 }
 
 pub(crate) fn in_list(expr: Expr, list: Vec<Expr>) -> Expr {
-    Expr::InList { expr: Box::new(nested(expr)), list, negated: false }
+    Expr::InList { expr: nested(expr), list, negated: false }
 }
 
 pub(crate) fn in_subquery(expr: Expr, query: Query, negated: bool) -> Expr {
-    Expr::InSubquery { expr: Box::new(nested(expr)), subquery: Box::new(query), negated }
+    Expr::InSubquery { expr: nested(expr), subquery: Box::new(query), negated }
 }
 
 pub(crate) fn between(expr: Expr, low: Expr, high: Expr) -> Expr {
-    Expr::Between { expr: Box::new(nested(expr)), negated: false, low: Box::new(low), high: Box::new(high) }
+    Expr::Between { expr: nested(expr), negated: false, low: Box::new(low), high: Box::new(high) }
 }
 
 pub(crate) fn cast(expr: Expr, data_type: DataType) -> Expr {
     Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
 }
 
-/// `CASE WHEN condition THEN result END`.
-pub(crate) fn case_when(condition: Expr, result: Expr) -> Expr {
+/// `CASE WHEN condition THEN result ELSE otherwise END`.
+pub(crate) fn case_when(condition: Expr, result: Expr, otherwise: Option<Expr>) -> Expr {
     Expr::Case {
         case_token: AttachedToken::empty(),
         end_token: AttachedToken::empty(),
         operand: None,
         conditions: vec![CaseWhen { condition, result }],
-        else_result: None,
+        else_result: otherwise.map(Box::new),
     }
 }
 
@@ -159,13 +174,13 @@ pub(crate) fn array(elem: Vec<Expr>) -> Expr {
     Expr::Array(Array { elem, named: true })
 }
 
-pub(crate) fn call(name: &str, args: Vec<Expr>) -> Expr {
+pub(crate) fn call(name: &'static str, args: impl IntoIterator<Item = Expr>) -> Expr {
     Aggregate::new(name, args).expr()
 }
 
 /// A function call with the clauses of an aggregate.
 pub(crate) struct Aggregate {
-    name: String,
+    name: &'static str,
     args: Vec<FunctionArg>,
     distinct: bool,
     order_by: Vec<OrderByExpr>,
@@ -173,15 +188,15 @@ pub(crate) struct Aggregate {
 }
 
 impl Aggregate {
-    pub(crate) fn new(name: &str, args: Vec<Expr>) -> Self {
+    pub(crate) fn new(name: &'static str, args: impl IntoIterator<Item = Expr>) -> Self {
         let args = args.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a))).collect();
-        Self { name: name.to_owned(), args, distinct: false, order_by: Vec::new(), filter: None }
+        Self { name, args, distinct: false, order_by: Vec::new(), filter: None }
     }
 
     /// `count(*)`.
     pub(crate) fn count_rows() -> Self {
         let args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
-        Self { name: "count".to_owned(), args, distinct: false, order_by: Vec::new(), filter: None }
+        Self { name: "count", args, distinct: false, order_by: Vec::new(), filter: None }
     }
 
     pub(crate) fn distinct(mut self) -> Self {
@@ -206,7 +221,7 @@ impl Aggregate {
     pub(crate) fn expr(self) -> Expr {
         let clauses = if self.order_by.is_empty() { Vec::new() } else { vec![FunctionArgumentClause::OrderBy(self.order_by)] };
         Expr::Function(Function {
-            name: object_name(&[&self.name], false),
+            name: object_name(&[self.name], false),
             uses_odbc_syntax: false,
             parameters: FunctionArguments::None,
             args: FunctionArguments::List(FunctionArgumentList {

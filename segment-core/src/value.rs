@@ -48,6 +48,9 @@ impl Value {
     }
 }
 
+// A number is finite, and so equal to itself.
+impl Eq for Value {}
+
 impl std::hash::Hash for Value {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         std::mem::discriminant(self).hash(state);

@@ -25,7 +25,7 @@ pub(super) async fn run(args: Sql) -> Result<(), Failure> {
         Format::Json => output::json(&json!({
             "dialect": dialect.name(),
             "as_of": segment_core::time::format_instant(plan.as_of),
-            "sql": lowered.query.to_string(),
+            "sql": lowered.sql(),
             "warnings": warnings,
         })),
     }

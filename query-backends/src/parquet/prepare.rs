@@ -64,7 +64,7 @@ pub(super) async fn prepare(
         let what: Vec<String> = faults.into_iter().map(|f| f.message).collect();
         BackendError::new(ErrorKind::Unsupported, what.join("; "))
     })?;
-    let sql = lowered.query.to_string();
+    let sql = lowered.sql();
 
     let reading = |page_index: bool| {
         let store: Arc<dyn ObjectStore> = shared.store.clone();

@@ -1,10 +1,13 @@
 //! JSON → [`Condition`], with every fault of form.
 
+use std::fmt::Display;
+
 use super::{
     Comparison, Condition, EventCondition, EventSelector, FieldCondition, MeasureName, MeasureSpec, Operand, Parsed, SampleCondition,
     WindowSpec,
 };
-use crate::diagnostics::{Code, Diagnostic, push_pointer};
+use crate::decimal::Decimal;
+use crate::diagnostics::{Code, Diagnostic, Pointer};
 use crate::json::{Json, JsonError};
 use crate::limits;
 use crate::names;
@@ -38,11 +41,11 @@ pub(super) fn not_json(error: &JsonError) -> Parsed {
 
 pub(super) fn condition(json: &Json) -> Parsed {
     let mut reader = Reader { diagnostics: Vec::new(), nodes: 0, too_deep: false };
-    let condition = reader.condition(json, "", 1);
+    let condition = reader.condition(json, &Pointer::ROOT, 1);
     if reader.nodes > limits::NODES_MAX {
         reader.fault(
             Code::TooManyNodes,
-            "",
+            &Pointer::ROOT,
             format!("the tree has {} nodes; {} are allowed. Save parts of it as segments of their own", reader.nodes, limits::NODES_MAX),
         );
     }
@@ -56,18 +59,18 @@ struct Reader {
 }
 
 impl Reader {
-    fn fault(&mut self, code: Code, pointer: &str, message: impl Into<String>) {
+    fn fault(&mut self, code: Code, pointer: &Pointer<'_>, message: impl Into<String>) {
         self.diagnostics.push(Diagnostic::new(code, pointer, message));
     }
 
-    fn fault_hint(&mut self, code: Code, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+    fn fault_hint(&mut self, code: Code, pointer: &Pointer<'_>, message: impl Into<String>, hint: Option<String>) {
         let mut diagnostic = Diagnostic::new(code, pointer, message);
         diagnostic.hint = hint;
         self.diagnostics.push(diagnostic);
     }
 
     /// Counts a node and holds the depth; false where the node is too deep to be read.
-    fn enter(&mut self, pointer: &str, depth: usize) -> bool {
+    fn enter(&mut self, pointer: &Pointer<'_>, depth: usize) -> bool {
         self.nodes += 1;
         if depth <= limits::DEPTH_MAX {
             return true;
@@ -84,7 +87,7 @@ impl Reader {
     fn form<'a>(
         &mut self,
         json: &'a Json,
-        pointer: &str,
+        pointer: &Pointer<'_>,
         forms: &[(&'static str, &[&'static str])],
         what: &str,
     ) -> Option<(&'static str, &'a [(String, Json)])> {
@@ -105,7 +108,7 @@ impl Reader {
             for (key, _) in members {
                 if !known.contains(&key.as_str()) {
                     let hint = names::nearest(key, forms.iter().map(|f| f.0));
-                    self.fault_hint(Code::UnknownField, &push_pointer(pointer, key), format!("{what} has no member \"{key}\""), hint);
+                    self.fault_hint(Code::UnknownField, &pointer.key(key), format!("{what} has no member \"{key}\""), hint);
                 }
             }
             if self.diagnostics.len() == before {
@@ -114,28 +117,34 @@ impl Reader {
             }
             return None;
         };
-        self.unknown(members, pointer, std::iter::once(*form).chain(others.iter().copied()), &format!("\"{form}\""));
+        self.unknown(members, pointer, std::iter::once(*form).chain(others.iter().copied()), format_args!("\"{form}\""));
         Some((form, members))
     }
 
-    fn doubled(&mut self, members: &[(String, Json)], pointer: &str) {
+    fn doubled(&mut self, members: &[(String, Json)], pointer: &Pointer<'_>) {
         for (i, (key, _)) in members.iter().enumerate() {
             if members.iter().take(i).filter(|(k, _)| k == key).count() == 1 {
-                self.fault(Code::DuplicateField, &push_pointer(pointer, key), format!("\"{key}\" is given twice"));
+                self.fault(Code::DuplicateField, &pointer.key(key), format!("\"{key}\" is given twice"));
             }
         }
     }
 
-    fn unknown<'a>(&mut self, members: &[(String, Json)], pointer: &str, known: impl Iterator<Item = &'a str> + Clone, what: &str) {
+    fn unknown<'a>(
+        &mut self,
+        members: &[(String, Json)],
+        pointer: &Pointer<'_>,
+        known: impl Iterator<Item = &'a str> + Clone,
+        what: impl Display,
+    ) {
         for (i, (key, _)) in members.iter().enumerate() {
             if !known.clone().any(|k| k == key) && !members.iter().take(i).any(|(k, _)| k == key) {
                 let hint = names::nearest(key, known.clone());
-                self.fault_hint(Code::UnknownField, &push_pointer(pointer, key), format!("{what} has no member \"{key}\""), hint);
+                self.fault_hint(Code::UnknownField, &pointer.key(key), format!("{what} has no member \"{key}\""), hint);
             }
         }
     }
 
-    fn condition(&mut self, json: &Json, pointer: &str, depth: usize) -> Condition {
+    fn condition(&mut self, json: &Json, pointer: &Pointer<'_>, depth: usize) -> Condition {
         if !self.enter(pointer, depth) {
             return Condition::Invalid;
         }
@@ -145,7 +154,7 @@ impl Reader {
         let Some(value) = member(members, form) else {
             return Condition::Invalid;
         };
-        let at = push_pointer(pointer, form);
+        let at = pointer.key(form);
         match form {
             "all" => self.children(value, &at, depth).map_or(Condition::Invalid, Condition::All),
             "any" => self.children(value, &at, depth).map_or(Condition::Invalid, Condition::Any),
@@ -170,20 +179,20 @@ impl Reader {
         }
     }
 
-    fn later(&mut self, at: &str, what: &str, condition: Condition) -> Condition {
+    fn later(&mut self, at: &Pointer<'_>, what: &str, condition: Condition) -> Condition {
         self.fault(Code::NotSupported, at, format!("{what} are not supported yet"));
         condition
     }
 
-    fn children(&mut self, value: &Json, at: &str, depth: usize) -> Option<Vec<Condition>> {
+    fn children(&mut self, value: &Json, at: &Pointer<'_>, depth: usize) -> Option<Vec<Condition>> {
         let Json::Array(items) = value else {
             self.fault(Code::InvalidValue, at, format!("a list of conditions is needed; this is {}", value.kind()));
             return None;
         };
-        Some(items.iter().enumerate().map(|(i, c)| self.condition(c, &format!("{at}/{i}"), depth + 1)).collect())
+        Some(items.iter().enumerate().map(|(i, c)| self.condition(c, &at.index(i), depth + 1)).collect())
     }
 
-    fn text(&mut self, json: &Json, pointer: &str, what: &str) -> Option<String> {
+    fn text(&mut self, json: &Json, pointer: &Pointer<'_>, what: &str) -> Option<String> {
         match json {
             Json::String(s) if s.contains('\0') => {
                 self.fault(Code::InvalidString, pointer, "the text holds a NUL character");
@@ -202,16 +211,12 @@ impl Reader {
     }
 
     /// `op`, `value` and `ignore_case`. `None` where there is neither `op` nor `value` and they are not required.
-    fn comparison(&mut self, members: &[(String, Json)], pointer: &str, depth: usize, required: bool) -> Option<Comparison> {
+    fn comparison(&mut self, members: &[(String, Json)], pointer: &Pointer<'_>, depth: usize, required: bool) -> Option<Comparison> {
         let ignore_case = match member(members, "ignore_case") {
             None => None,
             Some(Json::Bool(b)) => Some(*b),
             Some(other) => {
-                self.fault(
-                    Code::InvalidValue,
-                    &push_pointer(pointer, "ignore_case"),
-                    format!("true or false is needed; this is {}", other.kind()),
-                );
+                self.fault(Code::InvalidValue, &pointer.key("ignore_case"), format!("true or false is needed; this is {}", other.kind()));
                 None
             }
         };
@@ -223,7 +228,7 @@ impl Reader {
             }
             return None;
         };
-        let at = push_pointer(pointer, "op");
+        let at = pointer.key("op");
         let Some(name) = self.text(op, &at, "an operator") else {
             return Some(INVALID);
         };
@@ -235,11 +240,11 @@ impl Reader {
         if ignore_case.is_some() && !op.takes_case() {
             self.fault(
                 Code::UnknownField,
-                &push_pointer(pointer, "ignore_case"),
+                &pointer.key("ignore_case"),
                 format!("\"{}\" has no \"ignore_case\": it goes with is, is_not, in, not_in and the operators on text", op.name()),
             );
         }
-        let at = push_pointer(pointer, "value");
+        let at = pointer.key("value");
         let operand = match (value, op.takes_value()) {
             (None, false) => Operand::None,
             (Some(_), false) => {
@@ -259,7 +264,7 @@ impl Reader {
         Some(Comparison { op: Some(op), operand, ignore_case })
     }
 
-    fn field(&mut self, json: &Json, pointer: &str, depth: usize, what: &str) -> FieldCondition {
+    fn field(&mut self, json: &Json, pointer: &Pointer<'_>, depth: usize, what: &str) -> FieldCondition {
         if !self.enter(pointer, depth) {
             return FieldCondition::Invalid;
         }
@@ -269,14 +274,14 @@ impl Reader {
         let Some(value) = member(members, form) else {
             return FieldCondition::Invalid;
         };
-        let at = push_pointer(pointer, form);
+        let at = pointer.key(form);
         match form {
             "all" | "any" => {
                 let Json::Array(items) = value else {
                     self.fault(Code::InvalidValue, &at, format!("a list of conditions is needed; this is {}", value.kind()));
                     return FieldCondition::Invalid;
                 };
-                let children = items.iter().enumerate().map(|(i, c)| self.field(c, &format!("{at}/{i}"), depth + 1, what)).collect();
+                let children = items.iter().enumerate().map(|(i, c)| self.field(c, &at.index(i), depth + 1, what)).collect();
                 if form == "all" { FieldCondition::All(children) } else { FieldCondition::Any(children) }
             }
             "not" => FieldCondition::Not(Box::new(self.field(value, &at, depth + 1, what))),
@@ -288,19 +293,18 @@ impl Reader {
         }
     }
 
-    fn event(&mut self, value: &Json, members: &[(String, Json)], pointer: &str, depth: usize) -> Condition {
-        let event = self.selector(value, &push_pointer(pointer, "event"));
-        let filter =
-            member(members, "where").map(|json| self.field(json, &push_pointer(pointer, "where"), depth + 1, "a property's condition"));
-        let measure = member(members, "measure").map(|json| self.measure(json, &push_pointer(pointer, "measure")));
+    fn event(&mut self, value: &Json, members: &[(String, Json)], pointer: &Pointer<'_>, depth: usize) -> Condition {
+        let event = self.selector(value, &pointer.key("event"));
+        let filter = member(members, "where").map(|json| self.field(json, &pointer.key("where"), depth + 1, "a property's condition"));
+        let measure = member(members, "measure").map(|json| self.measure(json, &pointer.key("measure")));
         let counts = matches!(&measure, None | Some(MeasureSpec::Plain(MeasureName::Count) | MeasureSpec::Invalid));
         let comparison = self.comparison(members, pointer, depth, !counts);
         let window = member(members, "window")
-            .map(|json| self.window(json, &push_pointer(pointer, "window"), false).map_or(WindowSpec::Invalid, WindowSpec::Given));
+            .map(|json| self.window(json, &pointer.key("window"), false).map_or(WindowSpec::Invalid, WindowSpec::Given));
         Condition::Event(Box::new(EventCondition { event, filter, measure, comparison, window }))
     }
 
-    fn selector(&mut self, json: &Json, at: &str) -> EventSelector {
+    fn selector(&mut self, json: &Json, at: &Pointer<'_>) -> EventSelector {
         match json {
             Json::String(s) if s == "*" => EventSelector::Any,
             Json::String(_) | Json::BadString => self.text(json, at, "an event's name").map_or(EventSelector::Invalid, EventSelector::Name),
@@ -315,7 +319,7 @@ impl Reader {
             Json::Array(items) => {
                 let before = self.diagnostics.len();
                 let names: Vec<String> =
-                    items.iter().enumerate().filter_map(|(i, n)| self.text(n, &format!("{at}/{i}"), "an event's name")).collect();
+                    items.iter().enumerate().filter_map(|(i, n)| self.text(n, &at.index(i), "an event's name")).collect();
                 if self.diagnostics.len() > before { EventSelector::Invalid } else { EventSelector::Names(names) }
             }
             Json::Object(members) => {
@@ -328,7 +332,7 @@ impl Reader {
                     }
                     return EventSelector::Invalid;
                 };
-                self.text(prefix, &push_pointer(at, "prefix"), "a prefix").map_or(EventSelector::Invalid, EventSelector::Prefix)
+                self.text(prefix, &at.key("prefix"), "a prefix").map_or(EventSelector::Invalid, EventSelector::Prefix)
             }
             other => {
                 self.fault(
@@ -341,7 +345,7 @@ impl Reader {
         }
     }
 
-    fn measure(&mut self, json: &Json, at: &str) -> MeasureSpec {
+    fn measure(&mut self, json: &Json, at: &Pointer<'_>) -> MeasureSpec {
         let Json::Object(members) = json else {
             self.fault(Code::InvalidValue, at, format!("a measure is an object such as {{\"sum\": \"price\"}}; this is {}", json.kind()));
             return MeasureSpec::Invalid;
@@ -352,7 +356,7 @@ impl Reader {
             match members.first() {
                 Some((key, _)) => {
                     let hint = names::nearest(key, MeasureName::ALL.iter().map(|m| m.name()));
-                    self.fault_hint(Code::UnknownField, &push_pointer(at, key), format!("there is no measure \"{key}\""), hint);
+                    self.fault_hint(Code::UnknownField, &at.key(key), format!("there is no measure \"{key}\""), hint);
                 }
                 None => self.fault(
                     Code::MissingField,
@@ -363,7 +367,7 @@ impl Reader {
             return MeasureSpec::Invalid;
         };
         self.unknown(members, at, std::iter::once(measure.name()), "this measure");
-        let at = push_pointer(at, measure.name());
+        let at = at.key(measure.name());
         if measure.is_plain() {
             if value != &Json::Bool(true) {
                 self.fault(Code::InvalidValue, &at, format!("\"{}\" is true", measure.name()));
@@ -373,7 +377,7 @@ impl Reader {
         self.text(value, &at, "a property's name").map_or(MeasureSpec::Invalid, |name| MeasureSpec::Of(measure, name))
     }
 
-    fn sample(&mut self, json: &Json, at: &str) -> Condition {
+    fn sample(&mut self, json: &Json, at: &Pointer<'_>) -> Condition {
         let Json::Object(members) = json else {
             self.fault(Code::InvalidValue, at, format!("a sample is an object with \"percent\" and \"salt\"; this is {}", json.kind()));
             return Condition::Invalid;
@@ -387,11 +391,7 @@ impl Reader {
             }
             Some(Json::Number(text)) => Some(text.clone()),
             Some(other) => {
-                self.fault(
-                    Code::InvalidValue,
-                    &push_pointer(at, "percent"),
-                    format!("a number from 0 to 100 is needed; this is {}", other.kind()),
-                );
+                self.fault(Code::InvalidValue, &at.key("percent"), format!("a number from 0 to 100 is needed; this is {}", other.kind()));
                 None
             }
         };
@@ -400,16 +400,16 @@ impl Reader {
                 self.fault(Code::MissingField, at, "\"salt\" is missing: samples with different salts are independent of each other");
                 None
             }
-            Some(json) => self.text(json, &push_pointer(at, "salt"), "a salt"),
+            Some(json) => self.text(json, &at.key("salt"), "a salt"),
         };
         let by = match member(members, "by") {
             None => Some(None),
-            Some(json) => self.text(json, &push_pointer(at, "by"), "an attribute's name").map(Some),
+            Some(json) => self.text(json, &at.key("by"), "an attribute's name").map(Some),
         };
         by.map_or(Condition::Invalid, |by| Condition::Sample(SampleCondition { percent, salt, by }))
     }
 
-    fn window(&mut self, json: &Json, at: &str, next_allowed: bool) -> Option<Window> {
+    fn window(&mut self, json: &Json, at: &Pointer<'_>, next_allowed: bool) -> Option<Window> {
         let Json::Object(members) = json else {
             self.fault(
                 Code::InvalidWindow,
@@ -423,21 +423,21 @@ impl Reader {
         let has = |key: &str| member(members, key).is_some();
         let window = if let Some(json) = member(members, "last") {
             self.unknown(members, at, ["last", "aligned"].into_iter(), "a \"last\" window");
-            let d = self.duration(json, &push_pointer(at, "last"), false);
+            let d = self.duration(json, &at.key("last"), false);
             let aligned = self.aligned(members, at);
             d.map(|d| Window::Last { d, aligned })
         } else if let Some(json) = member(members, "ago") {
             self.unknown(members, at, ["ago", "aligned"].into_iter(), "an \"ago\" window");
             let aligned = self.aligned(members, at);
-            self.ago(json, &push_pointer(at, "ago")).map(|(from, to)| Window::Ago { from, to, aligned })
+            self.ago(json, &at.key("ago")).map(|(from, to)| Window::Ago { from, to, aligned })
         } else if has("from") || has("to") {
             self.unknown(members, at, ["from", "to"].into_iter(), "a window between two instants");
-            let from = member(members, "from").and_then(|j| self.text(j, &push_pointer(at, "from"), "an instant or a date"));
-            let to = member(members, "to").and_then(|j| self.text(j, &push_pointer(at, "to"), "an instant or a date"));
+            let from = member(members, "from").and_then(|j| self.text(j, &at.key("from"), "an instant or a date"));
+            let to = member(members, "to").and_then(|j| self.text(j, &at.key("to"), "an instant or a date"));
             Some(Window::Between { from, to })
         } else if next_allowed && has("next") {
             self.unknown(members, at, ["next"].into_iter(), "a \"next\" window");
-            member(members, "next").and_then(|json| self.duration(json, &push_pointer(at, "next"), false)).map(Window::Next)
+            member(members, "next").and_then(|json| self.duration(json, &at.key("next"), false)).map(Window::Next)
         } else if members.is_empty() {
             self.fault(Code::EmptyWindow, at, "the window is empty: leave it out for all time");
             None
@@ -452,18 +452,18 @@ impl Reader {
         if self.diagnostics.len() > before { None } else { window }
     }
 
-    fn aligned(&mut self, members: &[(String, Json)], at: &str) -> bool {
+    fn aligned(&mut self, members: &[(String, Json)], at: &Pointer<'_>) -> bool {
         match member(members, "aligned") {
             None => false,
             Some(Json::Bool(b)) => *b,
             Some(other) => {
-                self.fault(Code::InvalidValue, &push_pointer(at, "aligned"), format!("true or false is needed; this is {}", other.kind()));
+                self.fault(Code::InvalidValue, &at.key("aligned"), format!("true or false is needed; this is {}", other.kind()));
                 false
             }
         }
     }
 
-    fn ago(&mut self, json: &Json, at: &str) -> Option<(Duration, Duration)> {
+    fn ago(&mut self, json: &Json, at: &Pointer<'_>) -> Option<(Duration, Duration)> {
         let Json::Object(members) = json else {
             self.fault(Code::InvalidWindow, at, format!("\"ago\" is an object with \"from\" and \"to\"; this is {}", json.kind()));
             return None;
@@ -471,7 +471,7 @@ impl Reader {
         self.doubled(members, at);
         self.unknown(members, at, ["from", "to"].into_iter(), "\"ago\"");
         let mut end = |key: &str, zero: bool| match member(members, key) {
-            Some(json) => self.duration(json, &push_pointer(at, key), zero),
+            Some(json) => self.duration(json, &at.key(key), zero),
             None => {
                 self.fault(Code::MissingField, at, format!("\"{key}\" is missing"));
                 None
@@ -482,7 +482,7 @@ impl Reader {
         Some((from?, to?))
     }
 
-    fn duration(&mut self, json: &Json, at: &str, zero: bool) -> Option<Duration> {
+    fn duration(&mut self, json: &Json, at: &Pointer<'_>, zero: bool) -> Option<Duration> {
         let Json::Object(members) = json else {
             self.fault(
                 Code::InvalidWindow,
@@ -501,14 +501,14 @@ impl Reader {
             }
             Some(json) => {
                 let n = match json {
-                    Json::Number(text) => crate::decimal::Decimal::parse(text).ok().and_then(|d| d.to_i64_exact()),
+                    Json::Number(text) => text.parse().ok().or_else(|| Decimal::parse(text).ok().and_then(|d| d.to_i64_exact())),
                     _ => None,
                 };
                 let n = n.and_then(|n| u32::try_from(n).ok()).filter(|n| (least..=limits::DURATION_N_MAX).contains(n));
                 if n.is_none() {
                     self.fault(
                         Code::InvalidWindow,
-                        &push_pointer(at, "n"),
+                        &at.key("n"),
                         format!("\"n\" is a whole number from {least} to {}", limits::DURATION_N_MAX),
                     );
                 }
@@ -526,7 +526,7 @@ impl Reader {
                     let hint = json.as_str().and_then(|s| names::nearest(s, Unit::ALL.iter().map(|u| u.name())));
                     self.fault_hint(
                         Code::InvalidWindow,
-                        &push_pointer(at, "unit"),
+                        &at.key("unit"),
                         "\"unit\" is second, minute, hour, day, week, month or year",
                         hint,
                     );

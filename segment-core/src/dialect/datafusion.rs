@@ -105,7 +105,7 @@ impl Dialect for DataFusion {
             Value::Boolean(b) => sql::boolean(*b),
             // Not TIMESTAMP '…': that is nanoseconds here, and ends in 2262.
             Value::Timestamp(micros) => {
-                sql::call("arrow_cast", vec![sql::integer(*micros), sql::string("Timestamp(Microsecond, Some(\"+00:00\"))")])
+                sql::call("arrow_cast", [sql::integer(*micros), sql::string("Timestamp(Microsecond, Some(\"+00:00\"))")])
             }
             Value::Date(day) => sql::cast(sql::string(&time::format_date(*day)), DataType::Date),
             Value::Decimal(d) => self.sum_literal(d),
@@ -116,42 +116,42 @@ impl Dialect for DataFusion {
     fn cased(&self, text: Expr, case: Case) -> Expr {
         match case {
             Case::Exact => text,
-            Case::Ignore => sql::call("simple_lower", vec![text]),
+            Case::Ignore => sql::call("simple_lower", [text]),
         }
     }
 
     fn contains(&self, text: Expr, needle: &str) -> Expr {
-        sql::call("contains", vec![text, sql::string(needle)])
+        sql::call("contains", [text, sql::string(needle)])
     }
 
     fn starts_with(&self, text: Expr, prefix: &str) -> Expr {
-        sql::call("starts_with", vec![text, sql::string(prefix)])
+        sql::call("starts_with", [text, sql::string(prefix)])
     }
 
     fn ends_with(&self, text: Expr, suffix: &str) -> Expr {
-        sql::call("ends_with", vec![text, sql::string(suffix)])
+        sql::call("ends_with", [text, sql::string(suffix)])
     }
 
     fn matches(&self, text: Expr, pattern: &Pattern) -> Expr {
-        sql::call("re2_match", vec![text, sql::string(pattern.portable())])
+        sql::call("re2_match", [text, sql::string(pattern.portable())])
     }
 
     fn has(&self, list: Expr, item: &str) -> Expr {
-        sql::call("array_has", vec![list, sql::string(item)])
+        sql::call("array_has", [list, sql::string(item)])
     }
 
     fn has_any(&self, list: Expr, items: &[String]) -> Expr {
-        sql::call("array_has_any", vec![list, strings(items)])
+        sql::call("array_has_any", [list, strings(items)])
     }
 
     fn has_all(&self, list: Expr, items: &[String]) -> Expr {
-        sql::call("array_has_all", vec![list, strings(items)])
+        sql::call("array_has_all", [list, strings(items)])
     }
 
     fn no_items(&self, list: Expr, ty: &Type) -> Expr {
         match ty {
-            Type::Objects(_) => sql::call("no_items", vec![list]),
-            _ => sql::binary(sql::call("cardinality", vec![list]), BinaryOperator::Eq, sql::integer(0)),
+            Type::Objects(_) => sql::call("no_items", [list]),
+            _ => sql::binary(sql::call("cardinality", [list]), BinaryOperator::Eq, sql::integer(0)),
         }
     }
 
@@ -162,7 +162,7 @@ impl Dialect for DataFusion {
             filters.push(bound);
             filters.len() - 1
         });
-        sql::call("any_item", vec![list, sql::integer(i64::try_from(n).unwrap_or(i64::MAX))])
+        sql::call("any_item", [list, sql::integer(i64::try_from(n).unwrap_or(i64::MAX))])
     }
 
     fn map_value(&self, map: Expr, key: &str, ty: &Type) -> Expr {
@@ -174,26 +174,26 @@ impl Dialect for DataFusion {
             Type::Date => "map_value_date",
             Type::String | Type::Strings | Type::Object(_) | Type::Objects(_) | Type::Map(_) => "map_value_string",
         };
-        sql::call(function, vec![map, sql::string(key)])
+        sql::call(function, [map, sql::string(key)])
     }
 
     fn widened(&self, value: Expr, to: &Type, zone: &Zone) -> Expr {
         match to {
-            Type::Timestamp => sql::call("local_midnight", vec![value, sql::string(zone.name())]),
+            Type::Timestamp => sql::call("local_midnight", [value, sql::string(zone.name())]),
             _ => sql::cast(value, DataType::Double(ExactNumberInfo::None)),
         }
     }
 
     fn local_day(&self, instant: Expr, zone: &Zone) -> Expr {
-        sql::call("local_day", vec![instant, sql::string(zone.name())])
+        sql::call("local_day", [instant, sql::string(zone.name())])
     }
 
     fn sum(&self, value: Expr, _: &Type, filter: Option<Expr>) -> Expr {
-        Aggregate::new("sum", vec![sql::call("exact_decimal", vec![value])]).filtered(filter).expr()
+        Aggregate::new("sum", [sql::call("exact_decimal", [value])]).filtered(filter).expr()
     }
 
     fn sum_count(&self, value: Expr, _: &Type, filter: Option<Expr>) -> Expr {
-        Aggregate::new("count", vec![sql::call("exact_decimal", vec![value])]).filtered(filter).expr()
+        Aggregate::new("count", [sql::call("exact_decimal", [value])]).filtered(filter).expr()
     }
 
     fn sum_literal(&self, literal: &Decimal) -> Expr {
@@ -202,7 +202,7 @@ impl Dialect for DataFusion {
 
     fn avg_test(&self, sum: Expr, count: Expr, test: &Test) -> Expr {
         let compared = |literal: &Value| match literal {
-            Value::Decimal(d) => sql::call("compare_avg", vec![sum.clone(), count.clone(), sql::string(&d.to_string())]),
+            Value::Decimal(d) => sql::call("compare_avg", [sum.clone(), count.clone(), sql::string(&d.to_string())]),
             _ => sql::null(),
         };
         let against = |literal: &Value, op: BinaryOperator| sql::binary(compared(literal), op, sql::integer(0));
@@ -230,7 +230,7 @@ impl Dialect for DataFusion {
     }
 
     fn at_end(&self, value: Expr, ascending: bool, filter: Option<Expr>) -> Expr {
-        Aggregate::new("first_value", vec![value])
+        Aggregate::new("first_value", [value])
             .ordered(vec![sql::column("ts"), sql::column("message_id")], ascending)
             .filtered(filter)
             .expr()
@@ -245,7 +245,12 @@ impl Dialect for DataFusion {
             _ => sql::cast(id, DataType::Varchar(None)),
         };
         let salted = sql::binary(sql::string(&format!("{}:", sample.salt)), BinaryOperator::StringConcat, text);
-        sql::binary(sql::call("md5_hex", vec![salted]), BinaryOperator::Lt, sql::string(&bound))
+        sql::binary(sql::call("md5_hex", [salted]), BinaryOperator::Lt, sql::string(&bound))
+    }
+
+    fn has_bit(&self, bits: Expr, bit: i64) -> Expr {
+        let own = sql::binary(bits, BinaryOperator::BitwiseAnd, sql::integer(bit));
+        sql::binary(own, BinaryOperator::NotEq, sql::integer(0))
     }
 
     fn null_integer(&self) -> Expr {
@@ -254,5 +259,5 @@ impl Dialect for DataFusion {
 }
 
 fn strings(items: &[String]) -> Expr {
-    sql::call("make_array", items.iter().map(|s| sql::string(s)).collect())
+    sql::call("make_array", items.iter().map(|s| sql::string(s)))
 }

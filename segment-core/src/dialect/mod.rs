@@ -79,6 +79,8 @@ pub trait Dialect {
     fn at_end(&self, value: Expr, ascending: bool, filter: Option<Expr>) -> Expr;
     /// Whether the id, as text, is in the sample; `id` is of type `ty`.
     fn in_sample(&self, id: Expr, ty: &Type, sample: &Sample) -> Expr;
+    /// Whether a bit is set in a bigint; NULL where that is.
+    fn has_bit(&self, bits: Expr, bit: i64) -> Expr;
     /// A typed NULL of SQL's bigint.
     fn null_integer(&self) -> Expr;
 }

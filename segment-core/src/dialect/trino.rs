@@ -99,69 +99,69 @@ impl Dialect for Trino {
         match case {
             Case::Exact => text,
             // Code point by code point, by the simple mapping: what the contract asks for.
-            Case::Ignore => sql::call("lower", vec![text]),
+            Case::Ignore => sql::call("lower", [text]),
         }
     }
 
     fn contains(&self, text: Expr, needle: &str) -> Expr {
-        sql::binary(sql::call("strpos", vec![text, sql::string(needle)]), BinaryOperator::Gt, sql::integer(0))
+        sql::binary(sql::call("strpos", [text, sql::string(needle)]), BinaryOperator::Gt, sql::integer(0))
     }
 
     fn starts_with(&self, text: Expr, prefix: &str) -> Expr {
-        sql::call("starts_with", vec![text, sql::string(prefix)])
+        sql::call("starts_with", [text, sql::string(prefix)])
     }
 
     fn ends_with(&self, text: Expr, suffix: &str) -> Expr {
         let length = i64::try_from(suffix.chars().count()).unwrap_or(i64::MAX);
-        sql::binary(sql::call("substr", vec![text, sql::integer(-length)]), BinaryOperator::Eq, sql::string(suffix))
+        sql::binary(sql::call("substr", [text, sql::integer(-length)]), BinaryOperator::Eq, sql::string(suffix))
     }
 
     fn matches(&self, text: Expr, pattern: &Pattern) -> Expr {
-        sql::call("regexp_like", vec![text, sql::string(pattern.portable_java())])
+        sql::call("regexp_like", [text, sql::string(pattern.portable_java())])
     }
 
     fn has(&self, list: Expr, item: &str) -> Expr {
-        sql::call("contains", vec![list, sql::string(item)])
+        sql::call("contains", [list, sql::string(item)])
     }
 
     fn has_any(&self, list: Expr, items: &[String]) -> Expr {
-        sql::call("arrays_overlap", vec![list, strings(items)])
+        sql::call("arrays_overlap", [list, strings(items)])
     }
 
     fn has_all(&self, list: Expr, items: &[String]) -> Expr {
-        let lacking = sql::call("array_except", vec![strings(items), list]);
-        sql::binary(sql::call("cardinality", vec![lacking]), BinaryOperator::Eq, sql::integer(0))
+        let lacking = sql::call("array_except", [strings(items), list]);
+        sql::binary(sql::call("cardinality", [lacking]), BinaryOperator::Eq, sql::integer(0))
     }
 
     fn no_items(&self, list: Expr, ty: &Type) -> Expr {
         let list = match ty {
-            Type::Objects(_) => sql::cast(sql::call("json_parse", vec![list]), array_of(DataType::JSON)),
+            Type::Objects(_) => sql::cast(sql::call("json_parse", [list]), array_of(DataType::JSON)),
             _ => list,
         };
-        sql::binary(sql::call("cardinality", vec![list]), BinaryOperator::Eq, sql::integer(0))
+        sql::binary(sql::call("cardinality", [list]), BinaryOperator::Eq, sql::integer(0))
     }
 
     fn any_item(&self, list: Expr, _: &Type, filter: &Filter) -> Expr {
-        let items = sql::cast(sql::call("json_parse", vec![list]), array_of(map_of(DataType::JSON)));
+        let items = sql::cast(sql::call("json_parse", [list]), array_of(map_of(DataType::JSON)));
         let body = lower::filter(filter, &|field| item_field(field), self);
         let lambda = Expr::Lambda(LambdaFunction {
             params: OneOrManyWithParens::One(sql::ident("item")),
             body: Box::new(sql::coalesce_false(body)),
             syntax: LambdaSyntax::Arrow,
         });
-        sql::call("any_match", vec![items, lambda])
+        sql::call("any_match", [items, lambda])
     }
 
     fn map_value(&self, map: Expr, key: &str, ty: &Type) -> Expr {
-        let map = sql::cast(sql::call("json_parse", vec![map]), map_of(json_type(ty)));
-        from_json(sql::call("element_at", vec![map, sql::string(key)]), ty)
+        let map = sql::cast(sql::call("json_parse", [map]), map_of(json_type(ty)));
+        from_json(sql::call("element_at", [map, sql::string(key)]), ty)
     }
 
     fn widened(&self, value: Expr, to: &Type, zone: &Zone) -> Expr {
         match to {
             Type::Timestamp => {
                 let local = sql::cast(value, DataType::Timestamp(Some(6), TimezoneInfo::None));
-                sql::call("with_timezone", vec![local, sql::string(zone.name())])
+                sql::call("with_timezone", [local, sql::string(zone.name())])
             }
             _ => sql::cast(value, DataType::Double(ExactNumberInfo::None)),
         }
@@ -173,11 +173,11 @@ impl Dialect for Trino {
     }
 
     fn sum(&self, value: Expr, ty: &Type, filter: Option<Expr>) -> Expr {
-        Aggregate::new("sum", vec![exact(value, ty)]).filtered(filter).expr()
+        Aggregate::new("sum", [exact(value, ty)]).filtered(filter).expr()
     }
 
     fn sum_count(&self, value: Expr, ty: &Type, filter: Option<Expr>) -> Expr {
-        Aggregate::new("count", vec![exact(value, ty)]).filtered(filter).expr()
+        Aggregate::new("count", [exact(value, ty)]).filtered(filter).expr()
     }
 
     fn sum_literal(&self, literal: &Decimal) -> Expr {
@@ -221,8 +221,8 @@ impl Dialect for Trino {
     }
 
     fn at_end(&self, value: Expr, ascending: bool, filter: Option<Expr>) -> Expr {
-        let order = sql::call("row", vec![sql::column("ts"), sql::column("message_id")]);
-        Aggregate::new(if ascending { "min_by" } else { "max_by" }, vec![value, order]).filtered(filter).expr()
+        let order = sql::call("row", [sql::column("ts"), sql::column("message_id")]);
+        Aggregate::new(if ascending { "min_by" } else { "max_by" }, [value, order]).filtered(filter).expr()
     }
 
     fn in_sample(&self, id: Expr, ty: &Type, sample: &Sample) -> Expr {
@@ -233,9 +233,13 @@ impl Dialect for Trino {
             Type::String => id,
             _ => sql::cast(id, DataType::Varchar(None)),
         };
-        let salted = sql::call("concat", vec![sql::string(&format!("{}:", sample.salt)), text]);
-        let md5 = sql::call("to_hex", vec![sql::call("md5", vec![sql::call("to_utf8", vec![salted])])]);
+        let salted = sql::call("concat", [sql::string(&format!("{}:", sample.salt)), text]);
+        let md5 = sql::call("to_hex", [sql::call("md5", [sql::call("to_utf8", [salted])])]);
         sql::binary(md5, BinaryOperator::Lt, sql::string(&bound.to_uppercase()))
+    }
+
+    fn has_bit(&self, bits: Expr, bit: i64) -> Expr {
+        sql::binary(sql::call("bitwise_and", [bits, sql::integer(bit)]), BinaryOperator::NotEq, sql::integer(0))
     }
 
     fn null_integer(&self) -> Expr {
@@ -273,8 +277,8 @@ fn json_type(ty: &Type) -> DataType {
 
 fn from_json(value: Expr, ty: &Type) -> Expr {
     match ty {
-        Type::Timestamp => sql::cast(sql::call("from_iso8601_timestamp_nanos", vec![value]), timestamp()),
-        Type::Date => sql::call("from_iso8601_date", vec![value]),
+        Type::Timestamp => sql::cast(sql::call("from_iso8601_timestamp_nanos", [value]), timestamp()),
+        Type::Date => sql::call("from_iso8601_date", [value]),
         Type::String | Type::Integer | Type::Number | Type::Boolean | Type::Strings | Type::Object(_) | Type::Objects(_) | Type::Map(_) => {
             value
         }
@@ -288,11 +292,11 @@ fn item_field(field: &FieldRef) -> Expr {
         if i > 0 {
             value = sql::cast(value, map_of(DataType::JSON));
         }
-        value = sql::call("element_at", vec![value, sql::string(step)]);
+        value = sql::call("element_at", [value, sql::string(step)]);
     }
     match field.ty {
         // The list operators read JSON text themselves.
-        Type::Objects(_) => sql::call("json_format", vec![value]),
+        Type::Objects(_) => sql::call("json_format", [value]),
         _ => from_json(sql::cast(value, json_type(&field.ty)), &field.ty),
     }
 }
@@ -304,8 +308,8 @@ fn exact(value: Expr, ty: &Type) -> Expr {
     match ty {
         Type::Integer => sql::cast(value, decimal(38, 6)),
         _ => {
-            let in_range = sql::binary(sql::call("abs", vec![value.clone()]), BinaryOperator::LtEq, sql::double(SUM_VALUE_MAX));
-            sql::case_when(in_range, sql::cast(sql::cast(value, DataType::Varchar(None)), decimal(38, 6)))
+            let in_range = sql::binary(sql::call("abs", [value.clone()]), BinaryOperator::LtEq, sql::double(SUM_VALUE_MAX));
+            sql::case_when(in_range, sql::cast(sql::cast(value, DataType::Varchar(None)), decimal(38, 6)), None)
         }
     }
 }

@@ -1,9 +1,9 @@
 //! One scan of the events, grouped by user, with a mark for each leaf.
 
-use sqlparser::ast::{BinaryOperator, Expr, SetExpr};
+use sqlparser::ast::{BinaryOperator, Expr, SelectItem, SetExpr};
 
 use super::Tables;
-use super::marks::{Arm, Marks, Strategy};
+use super::marks::{Arm, Bit, Form, Marks, Strategy, mark_name};
 use super::tree::stored;
 use crate::decimal::Decimal;
 use crate::dialect::Dialect;
@@ -13,8 +13,7 @@ use crate::time::Zone;
 use crate::types::Type;
 use crate::value::Value;
 
-/// The arm's SELECT: `user_no` and a column `m<i>` for each leaf of the whole tree, NULL for those of other arms.
-/// With `only`, `user_no` alone, of the users that have that leaf's mark.
+/// The arm's SELECT: `user_no` and what it hands on of the marks of the whole tree.
 pub(super) fn select(
     arm: &Arm,
     marks: &Marks<'_>,
@@ -22,7 +21,7 @@ pub(super) fn select(
     dialect: &dyn Dialect,
     tables: &Tables,
     strategy: Strategy,
-    columns: Columns,
+    columns: Columns<'_>,
 ) -> SetExpr {
     let own: Vec<(usize, &EventLeaf)> = arm.leaves.iter().filter_map(|i| marks.leaves.get(*i).map(|l| (*i, *l))).collect();
     let shared_filter = match own.as_slice() {
@@ -31,7 +30,7 @@ pub(super) fn select(
     };
     let each_alone = matches!(strategy, Strategy::OneScan | Strategy::OneScanBounded) && own.len() > 1;
     let bounded = !each_alone || strategy == Strategy::OneScanBounded;
-    let mut conditions = Vec::new();
+    let mut conditions = Vec::with_capacity(4);
     if bounded {
         conditions.extend(selected(&arm.events, dialect));
         conditions.extend(within(arm.window, dialect));
@@ -44,8 +43,7 @@ pub(super) fn select(
     {
         conditions.push(property_filter(filter, zone, dialect));
     }
-    let mut tests: Vec<(usize, Expr)> = Vec::new();
-    let mut all_marked = false;
+    let (mut tests, mut all_marked) = (Vec::<(usize, Expr)>::with_capacity(own.len()), false);
     for (i, leaf) in &own {
         let mut only = Vec::new();
         if each_alone {
@@ -70,22 +68,13 @@ pub(super) fn select(
         let test = measure_test(leaf, only, zone, dialect);
         tests.push((*i, if leaf.holds_over_nothing() { sql::not(sql::coalesce_false(test)) } else { test }));
     }
-    let having = (!all_marked).then(|| sql::or(tests.iter().map(|(_, t)| t.clone()).collect()));
     let mut projection = vec![sql::item(sql::column("user_no"), "user_no")];
     match columns {
         Columns::UserOnly => {}
-        Columns::Marks => {
-            for i in 0..marks.leaves.len() {
-                let mark = match tests.iter().find(|(own, _)| *own == i) {
-                    None => dialect.null_integer(),
-                    Some((_, _)) if tests.len() == 1 => sql::integer(1),
-                    Some((_, test)) if *test == sql::boolean(true) => sql::integer(1),
-                    Some((_, test)) => sql::case_when(test.clone(), sql::integer(1)),
-                };
-                projection.push(sql::item(mark, &mark_name(i)));
-            }
-        }
+        Columns::Marks(Form::Columns) => projection.extend(one_each(&tests, marks.leaves.len(), dialect)),
+        Columns::Marks(form @ Form::Bits(bits)) => projection.extend(packed(&mut tests, bits, &form.names(marks.leaves.len()))),
     }
+    let having = (!all_marked && !tests.is_empty()).then(|| sql::or(tests.into_iter().map(|(_, test)| test).collect()));
     sql::select(SelectSpec {
         projection,
         from: sql::table(&tables.events, None),
@@ -97,17 +86,53 @@ pub(super) fn select(
 }
 
 /// What an arm hands on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Columns {
+#[derive(Clone, Copy)]
+pub(super) enum Columns<'a> {
     /// `user_no` of those marked.
     UserOnly,
     /// `user_no` and the marks.
-    Marks,
+    Marks(&'a Form),
 }
 
-/// The name of the i-th leaf's mark.
-pub(super) fn mark_name(i: usize) -> String {
-    format!("m{i}")
+/// A column for each mark of the tree; NULL for those of other arms.
+fn one_each(tests: &[(usize, Expr)], leaves: usize, dialect: &dyn Dialect) -> Vec<SelectItem> {
+    let several = tests.len() > 1;
+    let mut own = tests.iter().peekable();
+    let columns = (0..leaves).map(|i| {
+        let mark = match own.next_if(|(position, _)| *position == i) {
+            None => dialect.null_integer(),
+            Some((_, test)) if several && !is_true(test) => sql::case_when(test.clone(), sql::integer(1), None),
+            Some(_) => sql::integer(1),
+        };
+        sql::item(mark, &mark_name(i))
+    });
+    columns.collect()
+}
+
+/// The marks as bits, added up in their columns.
+///
+/// Of several marks the tests are taken, so that each is written once: who has none of them is left out over the union.
+fn packed(tests: &mut Vec<(usize, Expr)>, bits: &[Bit], names: &[String]) -> Vec<SelectItem> {
+    let mut terms: Vec<Vec<Expr>> = names.iter().map(|_| Vec::new()).collect();
+    let mut add = |i: usize, test: Option<Expr>| {
+        let Some(bit) = bits.get(i) else { return };
+        let value = sql::integer(bit.value);
+        if let Some(column) = terms.get_mut(bit.column) {
+            column.push(match test {
+                Some(test) if !is_true(&test) => sql::case_when(test, value, Some(sql::integer(0))),
+                _ => value,
+            });
+        }
+    };
+    match tests.as_slice() {
+        [(i, _)] => add(*i, None),
+        _ => std::mem::take(tests).into_iter().for_each(|(i, test)| add(i, Some(test))),
+    }
+    terms.into_iter().zip(names).map(|(terms, name)| sql::item(sql::plus(terms), name)).collect()
+}
+
+fn is_true(test: &Expr) -> bool {
+    *test == sql::boolean(true)
 }
 
 /// Everything that one leaf asks of a row.
@@ -139,7 +164,7 @@ fn selected(events: &EventMatch, dialect: &dyn Dialect) -> Option<Expr> {
 
 fn within(window: Interval, dialect: &dyn Dialect) -> Vec<Expr> {
     let bound = |op: BinaryOperator, at: i64| sql::binary(sql::column("ts"), op, dialect.value(&Value::Timestamp(at)));
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(2);
     if let Some(start) = window.start {
         out.push(bound(BinaryOperator::GtEq, start));
     }
@@ -178,17 +203,15 @@ pub(crate) fn filter(condition: &Filter, field: &dyn Fn(&FieldRef) -> Expr, dial
 /// The leaf's test over its measure, an aggregate over the rows that meet `only`.
 fn measure_test(leaf: &EventLeaf, only: Option<Expr>, zone: &Zone, dialect: &dyn Dialect) -> Expr {
     let value = |f: &FieldRef| stored(f, None, zone, dialect);
-    let plain = |name: &str, arg: Expr| Aggregate::new(name, vec![arg]).filtered(only.clone()).expr();
+    let plain = |name: &'static str, arg: Expr| Aggregate::new(name, [arg]).filtered(only.clone()).expr();
     let integer = |aggregate: Expr| leaf.test.lower(aggregate, &Type::Integer, dialect);
     match &leaf.measure {
         Measure::Count => integer(Aggregate::count_rows().filtered(only).expr()),
-        Measure::Days => {
-            integer(Aggregate::new("count", vec![dialect.local_day(sql::column("ts"), zone)]).distinct().filtered(only).expr())
-        }
-        Measure::Distinct(f) => integer(Aggregate::new("count", vec![value(f)]).distinct().filtered(only).expr()),
+        Measure::Days => integer(Aggregate::new("count", [dialect.local_day(sql::column("ts"), zone)]).distinct().filtered(only).expr()),
+        Measure::Distinct(f) => integer(Aggregate::new("count", [value(f)]).distinct().filtered(only).expr()),
         Measure::Sum(f) => {
             let zero = dialect.sum_literal(&Decimal::from(0));
-            let sum = sql::call("coalesce", vec![dialect.sum(value(f), &f.ty, only), zero]);
+            let sum = sql::call("coalesce", [dialect.sum(value(f), &f.ty, only), zero]);
             sum_bounds(&leaf.test).lower(sum, &Type::Number, dialect)
         }
         Measure::Avg(f) => {

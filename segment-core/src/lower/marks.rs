@@ -1,17 +1,28 @@
 //! What a tree asks of the events: its distinct leaves, and the arms that read for them.
 
+use foldhash::{HashMap, HashMapExt};
+
 use crate::condition::MeasureName;
 use crate::decimal::Decimal;
 use crate::ops::Op;
 use crate::plan::{EventLeaf, EventMatch, Filter, Interval, Leaf, Measure, Node, Plan, Test};
 use crate::value::Value;
 
+/// Arms × marks up to which each mark has a column: every arm writes a NULL for each mark of the others. 32 leaves of as many
+/// choices of events, or 64 of 16.
+const MARK_CELLS_MAX: usize = 1_024;
+/// Bits of a bigint that is not negative.
+const COLUMN_BITS: usize = 63;
+
 /// How event leaves become SQL. Which is best for an engine is decided by measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Strategy {
-    /// One pre-aggregating arm per choice of events, unioned and grouped once.
+    /// One pre-aggregating arm per choice of events, unioned and grouped once. A mark is a column, or, in a tree that would
+    /// have too many, a bit of one.
     #[default]
     Arms,
+    /// The same, and marks are always bits.
+    PackedArms,
     /// `user_no IN (SELECT …)`, one subquery a leaf.
     Subqueries,
     /// One scan of all the leaves' events, with conditional aggregates.
@@ -22,12 +33,14 @@ pub enum Strategy {
 
 impl Strategy {
     /// Every strategy.
-    pub const ALL: [Strategy; 4] = [Strategy::Arms, Strategy::Subqueries, Strategy::OneScan, Strategy::OneScanBounded];
+    pub const ALL: [Strategy; 5] =
+        [Strategy::Arms, Strategy::PackedArms, Strategy::Subqueries, Strategy::OneScan, Strategy::OneScanBounded];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Strategy::Arms => "arms",
+            Strategy::PackedArms => "packed-arms",
             Strategy::Subqueries => "subqueries",
             Strategy::OneScan => "one-scan",
             Strategy::OneScanBounded => "one-scan-bounded",
@@ -37,8 +50,10 @@ impl Strategy {
 
 /// The leaves of a tree.
 pub(super) struct Marks<'a> {
-    /// Distinct event leaves; the i-th has the column `m<i>`.
+    /// Distinct event leaves; the i-th has the i-th mark.
     pub(super) leaves: Vec<&'a EventLeaf>,
+    /// The position among them of each leaf of the tree, by its address; the plan keeps it alive meanwhile.
+    positions: HashMap<*const EventLeaf, usize>,
     /// Keys of the lists.
     pub(super) lists: Vec<String>,
     /// Operators used anywhere.
@@ -49,19 +64,21 @@ pub(super) struct Marks<'a> {
 
 impl<'a> Marks<'a> {
     pub(super) fn collect(plan: &'a Plan) -> Self {
-        let mut marks = Marks { leaves: Vec::new(), lists: Vec::new(), ops: Vec::new(), measures: Vec::new() };
-        marks.node(&plan.root);
+        let mut marks = Marks { leaves: Vec::new(), positions: HashMap::new(), lists: Vec::new(), ops: Vec::new(), measures: Vec::new() };
+        marks.node(&plan.root, &mut HashMap::new());
         marks
     }
 
-    fn node(&mut self, node: &'a Node) {
+    fn node(&mut self, node: &'a Node, known: &mut HashMap<&'a EventLeaf, usize>) {
         match node {
             Node::Const(_) => {}
-            Node::All(children) | Node::Any(children) => children.iter().for_each(|c| self.node(c)),
-            Node::Not(child) => self.node(child),
+            Node::All(children) | Node::Any(children) => children.iter().for_each(|c| self.node(c, known)),
+            Node::Not(child) => self.node(child, known),
             Node::Leaf(Leaf::Attribute(_, test)) => self.test(test),
             Node::Leaf(Leaf::Event(leaf)) => {
-                if !self.leaves.contains(&leaf) {
+                let position = *known.entry(leaf).or_insert(self.leaves.len());
+                self.positions.insert(leaf, position);
+                if position == self.leaves.len() {
                     self.leaves.push(leaf);
                     self.test(&leaf.test);
                     self.filter(&leaf.filter);
@@ -93,19 +110,20 @@ impl<'a> Marks<'a> {
 
     /// The position of a leaf among the marks.
     pub(super) fn position(&self, leaf: &EventLeaf) -> Option<usize> {
-        self.leaves.iter().position(|l| *l == leaf)
+        self.positions.get(&std::ptr::from_ref(leaf)).copied()
     }
 
     /// The arms: positions of the leaves that share each, with what the arm reads.
     pub(super) fn arms(&self, strategy: Strategy) -> Vec<Arm> {
         let mut arms: Vec<Arm> = Vec::new();
+        let mut by_events: HashMap<&EventMatch, usize> = HashMap::new();
         for (i, leaf) in self.leaves.iter().enumerate() {
             let shared = match strategy {
-                Strategy::Arms => arms.iter_mut().find(|a| a.events == leaf.events),
-                Strategy::Subqueries => None,
-                Strategy::OneScan | Strategy::OneScanBounded => arms.first_mut(),
+                Strategy::Arms | Strategy::PackedArms => *by_events.entry(&leaf.events).or_insert(arms.len()),
+                Strategy::Subqueries => arms.len(),
+                Strategy::OneScan | Strategy::OneScanBounded => 0,
             };
-            match shared {
+            match arms.get_mut(shared) {
                 Some(arm) => {
                     arm.leaves.push(i);
                     arm.events = joined(&arm.events, &leaf.events);
@@ -116,6 +134,58 @@ impl<'a> Marks<'a> {
         }
         arms
     }
+}
+
+/// How the arms hand on their marks.
+pub(super) enum Form {
+    /// The i-th in the column `m<i>`: 1 or NULL.
+    Columns,
+    /// Each as a bit, that of the i-th leaf at the i-th place; the bits of an arm lie side by side.
+    Bits(Vec<Bit>),
+}
+
+/// A bit of the column `b<column>`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bit {
+    /// Which column.
+    pub(super) column: usize,
+    /// The bit's value in it.
+    pub(super) value: i64,
+}
+
+impl Form {
+    /// The form for these arms.
+    pub(super) fn of(strategy: Strategy, arms: &[Arm]) -> Self {
+        let leaves: usize = arms.iter().map(|a| a.leaves.len()).sum();
+        if strategy != Strategy::PackedArms && arms.len().saturating_mul(leaves) <= MARK_CELLS_MAX {
+            return Form::Columns;
+        }
+        let mut bits = vec![Bit { column: 0, value: 0 }; leaves];
+        for (place, leaf) in arms.iter().flat_map(|a| &a.leaves).enumerate() {
+            if let Some(bit) = bits.get_mut(*leaf) {
+                *bit = Bit { column: place / COLUMN_BITS, value: 1 << (place % COLUMN_BITS) };
+            }
+        }
+        Form::Bits(bits)
+    }
+
+    /// The columns of so many marks.
+    pub(super) fn names(&self, leaves: usize) -> Vec<String> {
+        match self {
+            Form::Columns => (0..leaves).map(mark_name).collect(),
+            Form::Bits(_) => (0..leaves.div_ceil(COLUMN_BITS)).map(bits_name).collect(),
+        }
+    }
+}
+
+/// The name of the i-th leaf's mark.
+pub(super) fn mark_name(i: usize) -> String {
+    format!("m{i}")
+}
+
+/// The name of the i-th column of bits.
+pub(super) fn bits_name(i: usize) -> String {
+    format!("b{i}")
 }
 
 /// One scan of the events.

@@ -13,6 +13,7 @@
 
 mod arm;
 mod marks;
+mod text;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -46,6 +47,13 @@ pub struct Lowered {
     pub reads: Vec<Read>,
     /// Keys of the lists that it joins.
     pub lists: Vec<String>,
+}
+
+impl Lowered {
+    /// The query as text on one line. For people, over several lines, it is `format!("{:#}", lowered.query)`.
+    pub fn sql(&self) -> String {
+        text::text(&self.query)
+    }
 }
 
 /// Events that an arm reads.

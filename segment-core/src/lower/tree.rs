@@ -2,8 +2,8 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, SetExpr};
 
-use super::arm::{self, Columns, mark_name};
-use super::marks::{Marks, Strategy};
+use super::arm::{self, Columns};
+use super::marks::{Form, Marks, Strategy, bits_name, mark_name};
 use super::{Lowered, Read, Tables};
 use crate::catalog::{Builtin, Column, ColumnKind};
 use crate::dialect::Dialect;
@@ -19,16 +19,17 @@ const MARKS: &str = "e";
 const ARMS: &str = "a";
 
 pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, tables: &Tables, strategy: Strategy) -> Lowered {
-    let cx = Tree { plan, marks, dialect, tables, strategy };
     let arms = marks.arms(strategy);
+    let form = Form::of(strategy, &arms);
+    let cx = Tree { plan, marks, form: &form, dialect, tables, strategy };
     let reads = arms.iter().map(|a| Read { events: a.events.clone(), window: a.window }).collect();
     let mut joins = Vec::new();
     if strategy != Strategy::Subqueries {
         let selects: Vec<SetExpr> =
-            arms.iter().map(|a| arm::select(a, marks, &plan.zone, dialect, tables, strategy, Columns::Marks)).collect();
+            arms.iter().map(|a| arm::select(a, marks, &plan.zone, dialect, tables, strategy, Columns::Marks(&form))).collect();
         let several = selects.len() > 1;
         if let Some(union) = sql::union_all(selects) {
-            let grouped = if several { regrouped(union, marks.leaves.len()) } else { union };
+            let grouped = if several { regrouped(union, &form, marks.leaves.len()) } else { union };
             let left = without_marks(&plan.root).possibly_true;
             joins.push(sql::join(sql::derived(sql::query(grouped), MARKS), users_equal(MARKS), left));
         }
@@ -59,18 +60,23 @@ pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, table
     Lowered { query: sql::query(body), reads, lists: marks.lists.clone() }
 }
 
-/// One row a user over the arms' union: each mark comes from one arm at most.
-fn regrouped(union: SetExpr, leaves: usize) -> SetExpr {
+/// One row a user over the arms' union: each mark comes from one arm at most, so that bits add up.
+fn regrouped(union: SetExpr, form: &Form, leaves: usize) -> SetExpr {
+    let names = form.names(leaves);
+    let (together, selection) = match form {
+        Form::Columns => ("max", None),
+        Form::Bits(_) => {
+            let any = |name: &String| sql::binary(sql::column(name), BinaryOperator::NotEq, sql::integer(0));
+            ("sum", Some(sql::or(names.iter().map(any).collect())))
+        }
+    };
     let mut projection = vec![sql::item(sql::column("user_no"), "user_no")];
-    for i in 0..leaves {
-        let mark = mark_name(i);
-        projection.push(sql::item(Aggregate::new("max", vec![sql::column(&mark)]).expr(), &mark));
-    }
+    projection.extend(names.iter().map(|name| sql::item(Aggregate::new(together, [sql::column(name)]).expr(), name)));
     sql::select(SelectSpec {
         projection,
         from: sql::derived(sql::query(union), ARMS),
         joins: Vec::new(),
-        selection: None,
+        selection,
         group_by: vec![sql::column("user_no")],
         having: None,
     })
@@ -87,6 +93,7 @@ fn list_name(i: usize) -> String {
 struct Tree<'a> {
     plan: &'a Plan,
     marks: &'a Marks<'a>,
+    form: &'a Form,
     dialect: &'a dyn Dialect,
     tables: &'a Tables,
     strategy: Strategy,
@@ -137,8 +144,19 @@ impl Tree<'_> {
                     let select = arm::select(arm, self.marks, &self.plan.zone, self.dialect, self.tables, self.strategy, Columns::UserOnly);
                     return sql::in_subquery(sql::column_of(PROFILES, "user_no"), sql::query(select), !marked);
                 }
-                let mark = sql::column_of(MARKS, &mark_name(i));
-                if marked { sql::is_not_null(mark) } else { sql::is_null(mark) }
+                match self.form {
+                    Form::Columns => {
+                        let mark = sql::column_of(MARKS, &mark_name(i));
+                        if marked { sql::is_not_null(mark) } else { sql::is_null(mark) }
+                    }
+                    Form::Bits(bits) => {
+                        let Some(bit) = bits.get(i) else {
+                            return sql::boolean(false);
+                        };
+                        let set = self.dialect.has_bit(sql::column_of(MARKS, &bits_name(bit.column)), bit.value);
+                        if marked { set } else { sql::not(sql::coalesce_false(set)) }
+                    }
+                }
             }
             Leaf::List(key) => {
                 let i = self.marks.lists.iter().position(|k| k == key).unwrap_or_default();
@@ -183,7 +201,7 @@ fn current(column: &Column, plain: &dyn Fn(&str) -> Expr, zone: &Zone, dialect: 
                 _ => Type::Number,
             };
             let narrow = current(before, plain, zone, dialect);
-            sql::call("coalesce", vec![value, dialect.widened(narrow, &ty, zone)])
+            sql::call("coalesce", [value, dialect.widened(narrow, &ty, zone)])
         }
     }
 }

@@ -6,7 +6,6 @@ use sqlparser::ast::Expr;
 
 use super::literal::{Asked, Subject};
 use crate::condition::Operand;
-use crate::diagnostics::push_pointer;
 use crate::dialect::Dialect;
 use crate::plan::{Filter, Test};
 use crate::resolve::{self, Cx};
@@ -21,7 +20,7 @@ pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
     let (Some(Type::Objects(fields)), Operand::Items(condition)) = (asked.subject.ty(), &asked.comparison.operand) else {
         return None;
     };
-    let filter = resolve::filter(cx, condition, resolve::Names::Item(fields), &push_pointer(asked.pointer, "value"))?;
+    let filter = resolve::filter(cx, condition, resolve::Names::Item(fields), &asked.pointer.key("value"))?;
     Some(Test::AnyItem(Box::new(filter)))
 }
 

@@ -26,8 +26,8 @@ pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
         cx.fault(Code::InvalidValue, &at, "\"between\" needs a list of two values, the low end and the high end");
         return None;
     };
-    let low = literal::bound(cx, asked.subject, low, &format!("{at}/0"), Side::Gte);
-    let high = literal::bound(cx, asked.subject, high, &format!("{at}/1"), Side::Lte);
+    let low = literal::bound(cx, asked.subject, low, &at.index(0), Side::Gte);
+    let high = literal::bound(cx, asked.subject, high, &at.index(1), Side::Lte);
     let test = match (low?, high?) {
         (Test::Never, _) | (_, Test::Never) => Test::Never,
         (Test::Exists, high) => high,

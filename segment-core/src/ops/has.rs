@@ -21,11 +21,9 @@ pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
 /// The texts of a list of literals, sorted, without repeats; `None` where one is at fault.
 pub(super) fn texts(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Vec<String>> {
     let items = asked.list(cx)?;
-    let read: Vec<Option<String>> = items
-        .iter()
-        .enumerate()
-        .map(|(i, item)| literal::text(cx, item, &format!("{}/{i}", asked.value_at())).map(str::to_owned))
-        .collect();
+    let at = asked.value_at();
+    let read: Vec<Option<String>> =
+        items.iter().enumerate().map(|(i, item)| literal::text(cx, item, &at.index(i)).map(str::to_owned)).collect();
     let mut texts = read.into_iter().collect::<Option<Vec<String>>>()?;
     texts.sort();
     texts.dedup();

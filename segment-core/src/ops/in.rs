@@ -25,8 +25,9 @@ pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
     }
     let mut values = Vec::with_capacity(items.len());
     let mut faulty = false;
+    let at = asked.value_at();
     for (i, item) in items.iter().enumerate() {
-        match literal::exact(cx, asked.subject, item, &format!("{}/{i}", asked.value_at())) {
+        match literal::exact(cx, asked.subject, item, &at.index(i)) {
             Some(Some(Value::String(text))) => values.push(Value::String(literal::folded(&text, case))),
             Some(Some(value)) => values.push(value),
             Some(None) => {}

@@ -3,7 +3,7 @@
 use crate::condition::{Comparison, Operand};
 use crate::convert;
 use crate::decimal::Decimal;
-use crate::diagnostics::{Code, push_pointer};
+use crate::diagnostics::{Code, Pointer};
 use crate::json::Json;
 use crate::limits;
 use crate::plan::{Case, Test};
@@ -68,15 +68,15 @@ pub(crate) struct Asked<'a> {
     /// The wire form.
     pub(crate) comparison: &'a Comparison,
     /// JSON pointer to the object that holds the comparison.
-    pub(crate) pointer: &'a str,
+    pub(crate) pointer: &'a Pointer<'a>,
     /// Whether the operator is the complement of its positive twin, for the wording of warnings.
     pub(crate) negative: bool,
 }
 
 impl<'a> Asked<'a> {
     /// JSON pointer to the `value`.
-    pub(crate) fn value_at(&self) -> String {
-        push_pointer(self.pointer, "value")
+    pub(crate) fn value_at(&self) -> Pointer<'a> {
+        self.pointer.key("value")
     }
 
     /// The literal as written; `None` where its form was at fault.
@@ -112,7 +112,7 @@ impl<'a> Asked<'a> {
             Some(_) if !self.subject.is_string() => {
                 cx.fault(
                     Code::UnknownField,
-                    &push_pointer(self.pointer, "ignore_case"),
+                    &self.pointer.key("ignore_case"),
                     format!("\"ignore_case\" is for text; this compares a {}", self.subject.name()),
                 );
                 Case::Exact
@@ -132,7 +132,7 @@ pub(crate) fn folded(text: &str, case: Case) -> String {
 }
 
 /// Text without NUL and unpaired surrogates.
-pub(crate) fn text<'a>(cx: &mut Cx<'_>, json: &'a Json, at: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(cx: &mut Cx<'_>, json: &'a Json, at: &Pointer<'_>) -> Option<&'a str> {
     match json {
         Json::String(s) if s.contains('\0') => {
             cx.fault(Code::InvalidString, at, "the text holds a NUL character");
@@ -151,7 +151,7 @@ pub(crate) fn text<'a>(cx: &mut Cx<'_>, json: &'a Json, at: &str) -> Option<&'a 
 }
 
 /// A number, exactly as written.
-pub(crate) fn number(cx: &mut Cx<'_>, json: &Json, at: &str) -> Option<Decimal> {
+pub(crate) fn number(cx: &mut Cx<'_>, json: &Json, at: &Pointer<'_>) -> Option<Decimal> {
     let Json::Number(text) = json else {
         cx.fault(Code::InvalidValue, at, format!("a number is needed; this is {}", json.kind()));
         return None;
@@ -166,8 +166,13 @@ pub(crate) fn number(cx: &mut Cx<'_>, json: &Json, at: &str) -> Option<Decimal> 
     }
 }
 
+/// A number that is written as a whole one of 64 bits, which needs no decimal.
+fn whole(json: &Json) -> Option<i64> {
+    json.as_number()?.parse().ok()
+}
+
 /// A literal for equality. `Ok(None)`: a value of the kind, but one that the subject never has (an integer that is 2.5).
-pub(crate) fn exact(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &str) -> Option<Option<Value>> {
+pub(crate) fn exact(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &Pointer<'_>) -> Option<Option<Value>> {
     match subject {
         Subject::Sum => {
             let number = number(cx, json, at)?;
@@ -176,7 +181,10 @@ pub(crate) fn exact(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &str
         Subject::Avg => Some(Some(Value::Decimal(number(cx, json, at)?))),
         Subject::Of(ty) => match ty {
             Type::String => Some(Some(Value::String(text(cx, json, at)?.to_owned()))),
-            Type::Integer => Some(number(cx, json, at)?.to_i64_exact().map(Value::Integer)),
+            Type::Integer => Some(match whole(json) {
+                Some(n) => Some(Value::Integer(n)),
+                None => number(cx, json, at)?.to_i64_exact().map(Value::Integer),
+            }),
             Type::Number => Some(Some(Value::Number(double(&number(cx, json, at)?)))),
             Type::Boolean => match json {
                 Json::Bool(b) => Some(Some(Value::Boolean(*b))),
@@ -206,7 +214,7 @@ fn double(number: &Decimal) -> f64 {
     if double == 0.0 { 0.0 } else { double }
 }
 
-fn instant(cx: &mut Cx<'_>, json: &Json, at: &str) -> Option<i64> {
+fn instant(cx: &mut Cx<'_>, json: &Json, at: &Pointer<'_>) -> Option<i64> {
     let written = text(cx, json, at)?;
     let parsed = time::parse_instant(written, &cx.zone);
     if parsed.is_none() {
@@ -225,16 +233,16 @@ pub(crate) enum Side {
 }
 
 /// Reads the literal of an order operator and makes the test, moving a bound that the subject never has to its neighbour.
-pub(crate) fn bound(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &str, side: Side) -> Option<Test> {
+pub(crate) fn bound(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &Pointer<'_>, side: Side) -> Option<Test> {
     match subject {
         Subject::Sum | Subject::Avg => {
             let number = number(cx, json, at)?;
             Some(made(Value::Decimal(number), side))
         }
-        Subject::Of(Type::Integer) => {
-            let number = number(cx, json, at)?;
-            Some(integer_bound(&number, side))
-        }
+        Subject::Of(Type::Integer) => Some(match whole(json) {
+            Some(n) => made(Value::Integer(n), side),
+            None => integer_bound(&number(cx, json, at)?, side),
+        }),
         Subject::Of(Type::Number) => Some(made(Value::Number(double(&number(cx, json, at)?)), side)),
         Subject::Of(Type::Timestamp) => Some(made(Value::Timestamp(instant(cx, json, at)?), side)),
         Subject::Of(Type::Date) => {

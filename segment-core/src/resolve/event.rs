@@ -6,18 +6,18 @@ use std::sync::Arc;
 use super::{Cx, Names, filter};
 use crate::catalog::Origin;
 use crate::condition::{EventCondition, EventSelector, MeasureName, MeasureSpec, WindowSpec};
-use crate::diagnostics::{Code, push_pointer};
+use crate::diagnostics::{Code, Pointer};
 use crate::names;
 use crate::ops::Subject;
 use crate::plan::{EventLeaf, EventMatch, FieldRef, Filter, Interval, Leaf, Measure, Node, Test};
 use crate::types::Type;
 use crate::value::Value;
 
-pub(super) fn resolve(cx: &mut Cx<'_>, event: &EventCondition, pointer: &str) -> Option<Node> {
-    let events = selector(cx, &event.event, &push_pointer(pointer, "event"));
+pub(super) fn resolve(cx: &mut Cx<'_>, event: &EventCondition, pointer: &Pointer<'_>) -> Option<Node> {
+    let events = selector(cx, &event.event, &pointer.key("event"));
     let filter = match &event.filter {
         None => Some(Filter::Const(true)),
-        Some(condition) => filter(cx, condition, Names::Properties, &push_pointer(pointer, "where")),
+        Some(condition) => filter(cx, condition, Names::Properties, &pointer.key("where")),
     };
     let window = match &event.window {
         None => {
@@ -26,9 +26,9 @@ pub(super) fn resolve(cx: &mut Cx<'_>, event: &EventCondition, pointer: &str) ->
             Some(interval)
         }
         Some(WindowSpec::Invalid) => None,
-        Some(WindowSpec::Given(window)) => cx.window(window, &push_pointer(pointer, "window")),
+        Some(WindowSpec::Given(window)) => cx.window(window, &pointer.key("window")),
     };
-    let measure = measure(cx, event.measure.as_ref(), &push_pointer(pointer, "measure"))?;
+    let measure = measure(cx, event.measure.as_ref(), &pointer.key("measure"))?;
     let (test, negative) = match &event.comparison {
         None => (Test::Gte(Value::Integer(1)), false),
         Some(comparison) => {
@@ -40,11 +40,11 @@ pub(super) fn resolve(cx: &mut Cx<'_>, event: &EventCondition, pointer: &str) ->
     Some(if negative { Node::Not(Arc::new(leaf)) } else { leaf })
 }
 
-fn selector(cx: &mut Cx<'_>, selector: &EventSelector, at: &str) -> Option<EventMatch> {
+fn selector(cx: &mut Cx<'_>, selector: &EventSelector, at: &Pointer<'_>) -> Option<EventMatch> {
     match selector {
         EventSelector::Name(name) => named(cx, name, at).then(|| EventMatch::Names(BTreeSet::from([name.clone()]))),
         EventSelector::Names(list) => {
-            let known: Vec<bool> = list.iter().enumerate().map(|(i, name)| named(cx, name, &format!("{at}/{i}"))).collect();
+            let known: Vec<bool> = list.iter().enumerate().map(|(i, name)| named(cx, name, &at.index(i))).collect();
             known.iter().all(|k| *k).then(|| EventMatch::Names(list.iter().cloned().collect()))
         }
         EventSelector::Prefix(prefix) if prefix.is_empty() => Some(EventMatch::Any),
@@ -54,7 +54,7 @@ fn selector(cx: &mut Cx<'_>, selector: &EventSelector, at: &str) -> Option<Event
     }
 }
 
-fn named(cx: &mut Cx<'_>, name: &str, at: &str) -> bool {
+fn named(cx: &mut Cx<'_>, name: &str, at: &Pointer<'_>) -> bool {
     match cx.catalog.events.get(name) {
         Some(event) => {
             if event.origin == Origin::Declared && !event.seen {
@@ -70,14 +70,14 @@ fn named(cx: &mut Cx<'_>, name: &str, at: &str) -> bool {
     }
 }
 
-fn measure(cx: &mut Cx<'_>, spec: Option<&MeasureSpec>, at: &str) -> Option<Measure> {
+fn measure(cx: &mut Cx<'_>, spec: Option<&MeasureSpec>, at: &Pointer<'_>) -> Option<Measure> {
     let (name, property) = match spec {
         None => return Some(Measure::Count),
         Some(MeasureSpec::Invalid) => return None,
         Some(MeasureSpec::Plain(name)) => (*name, None),
         Some(MeasureSpec::Of(name, property)) => (*name, Some(property)),
     };
-    let at = push_pointer(at, name.name());
+    let at = at.key(name.name());
     let field = match property {
         None => None,
         Some(property) => Some(cx.field(Names::Properties, property, &at)?),

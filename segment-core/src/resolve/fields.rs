@@ -3,7 +3,7 @@
 use super::Cx;
 use crate::catalog::{Builtin, Field, Origin, Scope};
 use crate::condition::FieldCondition;
-use crate::diagnostics::{Code, push_pointer};
+use crate::diagnostics::{Code, Pointer};
 use crate::names;
 use crate::ops::Subject;
 use crate::plan::{FieldRef, Filter, Source};
@@ -22,20 +22,25 @@ pub(crate) enum Names<'a> {
 
 impl Cx<'_> {
     /// Looks a dotted name up; an unknown one is reported at `at`.
-    pub(crate) fn field(&mut self, names: Names<'_>, dotted: &str, at: &str) -> Option<FieldRef> {
+    pub(crate) fn field(&mut self, names: Names<'_>, dotted: &str, at: &Pointer<'_>) -> Option<FieldRef> {
         if let (Names::Attributes, Some(builtin)) = (names, Builtin::named(dotted)) {
             return Some(FieldRef { source: Source::Builtin(builtin), path: vec![dotted.to_owned()], ty: builtin.ty() });
         }
         let catalog = self.catalog;
-        let mut steps = dotted.split('.').map(str::to_owned);
+        let mut steps = dotted.split('.');
         let name = steps.next().unwrap_or_default();
-        let rest: Vec<String> = steps.collect();
+        let rest: Vec<&str> = steps.collect();
+        let field = match names {
+            Names::Attributes => catalog.attributes.get(name),
+            Names::Properties => catalog.properties.get(name),
+            Names::Item(_) => None,
+        };
         let found = match names {
-            Names::Attributes => catalog.attributes.get(&name).and_then(|f| stored(f, Scope::Attribute, &name, &rest)),
-            Names::Properties => catalog.properties.get(&name).and_then(|f| stored(f, Scope::Property, &name, &rest)),
-            Names::Item(fields) => fields.get(&name).and_then(|ty| walk(ty, &rest)).map(|walked| FieldRef {
+            Names::Attributes => field.and_then(|f| stored(f, Scope::Attribute, name, &rest)),
+            Names::Properties => field.and_then(|f| stored(f, Scope::Property, name, &rest)),
+            Names::Item(fields) => fields.get(name).and_then(|ty| walk(ty, &rest)).map(|walked| FieldRef {
                 source: Source::Item,
-                path: std::iter::once(name.clone()).chain(walked.path).chain(walked.key).collect(),
+                path: std::iter::once(name.to_owned()).chain(walked.path).chain(walked.key).collect(),
                 ty: walked.ty,
             }),
         };
@@ -53,11 +58,6 @@ impl Cx<'_> {
             self.fault_hint(code, at, format!("there is no {what} \"{dotted}\": it is neither declared nor ever seen"), hint);
             return None;
         }
-        let field = match names {
-            Names::Attributes => catalog.attributes.get(&name),
-            Names::Properties => catalog.properties.get(&name),
-            Names::Item(_) => None,
-        };
         if field.is_some_and(|f| f.origin == Origin::Declared && !f.seen) {
             self.warn(Code::NeverSeen, at, format!("\"{name}\" is declared, but no data has it yet"));
         }
@@ -72,7 +72,7 @@ struct Walked {
 }
 
 /// Follows a path through objects and, last, a map's key, which may itself hold dots.
-fn walk(ty: &Type, rest: &[String]) -> Option<Walked> {
+fn walk(ty: &Type, rest: &[&str]) -> Option<Walked> {
     let mut path = Vec::new();
     let mut ty = ty;
     let mut left = rest;
@@ -80,8 +80,8 @@ fn walk(ty: &Type, rest: &[String]) -> Option<Walked> {
         match (ty, left) {
             (_, []) => return Some(Walked { path, key: None, ty: ty.clone() }),
             (Type::Object(fields), [step, more @ ..]) => {
-                ty = fields.get(step)?;
-                path.push(step.clone());
+                ty = fields.get(*step)?;
+                path.push((*step).to_owned());
                 left = more;
             }
             (Type::Map(values), _) => return Some(Walked { path, key: Some(left.join(".")), ty: values.as_ref().clone() }),
@@ -90,7 +90,7 @@ fn walk(ty: &Type, rest: &[String]) -> Option<Walked> {
     }
 }
 
-fn stored(field: &Field, scope: Scope, name: &str, rest: &[String]) -> Option<FieldRef> {
+fn stored(field: &Field, scope: Scope, name: &str, rest: &[&str]) -> Option<FieldRef> {
     let walked = walk(&field.ty, rest)?;
     let column = field.columns.iter().find(|c| c.path == walked.path)?.clone();
     let path = std::iter::once(name.to_owned()).chain(walked.path).chain(walked.key.clone()).collect();
@@ -113,16 +113,16 @@ fn dotted_names<'a>(fields: impl Iterator<Item = (&'a String, &'a Type)>) -> Vec
 }
 
 /// Resolves a tree over properties or item fields.
-pub(crate) fn filter(cx: &mut Cx<'_>, condition: &FieldCondition, names: Names<'_>, pointer: &str) -> Option<Filter> {
+pub(crate) fn filter(cx: &mut Cx<'_>, condition: &FieldCondition, names: Names<'_>, pointer: &Pointer<'_>) -> Option<Filter> {
     if !cx.count_node(pointer, 1) {
         return None;
     }
     match condition {
         FieldCondition::All(children) => Some(Filter::All(group(cx, children, names, pointer, "all")?)),
         FieldCondition::Any(children) => Some(Filter::Any(group(cx, children, names, pointer, "any")?)),
-        FieldCondition::Not(child) => Some(Filter::Not(Box::new(filter(cx, child, names, &push_pointer(pointer, "not"))?))),
+        FieldCondition::Not(child) => Some(Filter::Not(Box::new(filter(cx, child, names, &pointer.key("not"))?))),
         FieldCondition::Property(name, comparison) => {
-            let field = cx.field(names, name, &push_pointer(pointer, "property"))?;
+            let field = cx.field(names, name, &pointer.key("property"))?;
             let (test, negative) = cx.comparison(comparison, Subject::Of(&field.ty), pointer)?;
             let test = Filter::Test(field, test);
             Some(if negative { Filter::Not(Box::new(test)) } else { test })
@@ -131,12 +131,12 @@ pub(crate) fn filter(cx: &mut Cx<'_>, condition: &FieldCondition, names: Names<'
     }
 }
 
-fn group(cx: &mut Cx<'_>, children: &[FieldCondition], names: Names<'_>, pointer: &str, key: &str) -> Option<Vec<Filter>> {
-    let at = push_pointer(pointer, key);
+fn group(cx: &mut Cx<'_>, children: &[FieldCondition], names: Names<'_>, pointer: &Pointer<'_>, key: &str) -> Option<Vec<Filter>> {
+    let at = pointer.key(key);
     if children.is_empty() {
         let meaning = if key == "all" { "always" } else { "never" };
         cx.warn(Code::EmptyGroup, &at, format!("\"{key}\" of nothing {meaning} holds"));
     }
-    let filters: Vec<Option<Filter>> = children.iter().enumerate().map(|(i, c)| filter(cx, c, names, &format!("{at}/{i}"))).collect();
+    let filters: Vec<Option<Filter>> = children.iter().enumerate().map(|(i, c)| filter(cx, c, names, &at.index(i))).collect();
     filters.into_iter().collect()
 }

@@ -9,6 +9,7 @@ mod event;
 mod fields;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::sync::Arc;
 
 pub use cycle::find_cycle;
@@ -17,7 +18,7 @@ pub(crate) use fields::{Names, filter};
 use crate::catalog::Catalog;
 use crate::condition::{Comparison, Condition, SampleCondition};
 use crate::decimal::Decimal;
-use crate::diagnostics::{Code, Diagnostic, push_pointer};
+use crate::diagnostics::{Code, Diagnostic, Pointer};
 use crate::limits;
 use crate::names;
 use crate::ops::{Asked, Subject};
@@ -68,7 +69,7 @@ pub fn resolve(condition: &Condition, catalog: &Catalog, library: &Library, as_o
         expanded: 0,
         too_many: false,
     };
-    let root = cx.node(condition, "");
+    let root = cx.node(condition, &Pointer::ROOT);
     let Cx { zone, diagnostics, warnings, windows, .. } = cx;
     let plan = root.filter(|_| diagnostics.is_empty()).map(|root| Plan { as_of, zone, root, windows });
     Resolved { plan, diagnostics, warnings }
@@ -95,26 +96,26 @@ pub(crate) struct Cx<'a> {
 
 impl Cx<'_> {
     /// Reports a fault. Inside a saved segment it is reported at the reference that led there.
-    pub(crate) fn fault(&mut self, code: Code, pointer: &str, message: impl Into<String>) {
+    pub(crate) fn fault(&mut self, code: Code, pointer: &dyn Display, message: impl Into<String>) {
         self.fault_hint(code, pointer, message, None);
     }
 
-    pub(crate) fn fault_hint(&mut self, code: Code, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn fault_hint(&mut self, code: Code, pointer: &dyn Display, message: impl Into<String>, hint: Option<String>) {
         let mut diagnostic = self.placed(code, pointer, message.into());
         diagnostic.hint = hint;
         self.diagnostics.push(diagnostic);
     }
 
-    pub(crate) fn warn(&mut self, code: Code, pointer: &str, message: impl Into<String>) {
+    pub(crate) fn warn(&mut self, code: Code, pointer: &dyn Display, message: impl Into<String>) {
         let diagnostic = self.placed(code, pointer, message.into());
         if !self.warnings.contains(&diagnostic) {
             self.warnings.push(diagnostic);
         }
     }
 
-    fn placed(&self, code: Code, pointer: &str, message: String) -> Diagnostic {
+    fn placed(&self, code: Code, pointer: &dyn Display, message: String) -> Diagnostic {
         match self.path.last() {
-            None => Diagnostic::new(code, pointer, message),
+            None => Diagnostic::new(code, pointer.to_string(), message),
             Some(_) => Diagnostic::new(
                 code,
                 self.outer.clone(),
@@ -130,7 +131,7 @@ impl Cx<'_> {
     }
 
     /// Resolves a window to instants, and keeps it to be shown.
-    pub(crate) fn window(&mut self, window: &Window, at: &str) -> Option<Interval> {
+    pub(crate) fn window(&mut self, window: &Window, at: &Pointer<'_>) -> Option<Interval> {
         match resolve_window(window, self.as_of, &self.zone) {
             Ok(interval) => {
                 self.show_window(at, interval);
@@ -145,26 +146,26 @@ impl Cx<'_> {
                 None
             }
             Err(WindowFault::BadTime { member }) => {
-                self.fault(Code::InvalidWindow, &push_pointer(at, member), "an instant such as 2026-01-31T09:00:00Z, or a date, is needed");
+                self.fault(Code::InvalidWindow, &at.key(member), "an instant such as 2026-01-31T09:00:00Z, or a date, is needed");
                 None
             }
         }
     }
 
-    pub(crate) fn show_window(&mut self, at: &str, interval: Interval) {
-        let pointer = if self.path.is_empty() { at.to_owned() } else { format!("{}{at}", self.outer) };
+    pub(crate) fn show_window(&mut self, at: &Pointer<'_>, interval: Interval) {
+        let pointer = if self.path.is_empty() { at.into() } else { format!("{}{at}", self.outer) };
         // Every pointer comes once: a saved segment is resolved once, however often it is referred to.
         self.windows.push(ShownWindow { pointer, segments: self.path.clone(), interval });
     }
 
     /// Resolves a comparison of a subject; the test is positive, the flag says to take its complement.
-    pub(crate) fn comparison(&mut self, comparison: &Comparison, subject: Subject<'_>, pointer: &str) -> Option<(Test, bool)> {
+    pub(crate) fn comparison(&mut self, comparison: &Comparison, subject: Subject<'_>, pointer: &Pointer<'_>) -> Option<(Test, bool)> {
         let op = comparison.op?;
         if !op.fits(subject) {
             let fitting: Vec<&str> = crate::ops::Op::ALL.iter().filter(|o| o.fits(subject)).map(|o| o.name()).collect();
             self.fault_hint(
                 Code::OperatorMismatch,
-                &push_pointer(pointer, "op"),
+                &pointer.key("op"),
                 format!("\"{}\" does not fit a value of type {}", op.name(), subject.name()),
                 Some(format!("these do: {}", fitting.join(", "))),
             );
@@ -174,7 +175,7 @@ impl Cx<'_> {
         op.resolve(self, &asked).map(|test| (test, op.is_negative()))
     }
 
-    fn count_node(&mut self, pointer: &str, nodes: usize) -> bool {
+    fn count_node(&mut self, pointer: &Pointer<'_>, nodes: usize) -> bool {
         self.expanded = self.expanded.saturating_add(nodes);
         if self.expanded <= limits::EXPANDED_NODES_MAX {
             return true;
@@ -190,32 +191,32 @@ impl Cx<'_> {
         false
     }
 
-    fn node(&mut self, condition: &Condition, pointer: &str) -> Option<Arc<Node>> {
+    fn node(&mut self, condition: &Condition, pointer: &Pointer<'_>) -> Option<Arc<Node>> {
         if !matches!(condition, Condition::Segment(_)) && !self.count_node(pointer, 1) {
             return None;
         }
         let node = match condition {
             Condition::All(children) => Node::All(self.children(children, pointer, "all")?),
             Condition::Any(children) => Node::Any(self.children(children, pointer, "any")?),
-            Condition::Not(child) => Node::Not(self.node(child, &push_pointer(pointer, "not"))?),
+            Condition::Not(child) => Node::Not(self.node(child, &pointer.key("not"))?),
             Condition::Everyone => Node::Const(true),
             Condition::Attribute(name, comparison) => {
-                let field = self.field(Names::Attributes, name, &push_pointer(pointer, "attribute"))?;
+                let field = self.field(Names::Attributes, name, &pointer.key("attribute"))?;
                 let (test, negative) = self.comparison(comparison, Subject::Of(&field.ty), pointer)?;
                 let leaf = Node::Leaf(Leaf::Attribute(field, test));
                 if negative { Node::Not(Arc::new(leaf)) } else { leaf }
             }
             Condition::Event(event) => event::resolve(self, event, pointer)?,
-            Condition::Segment(key) => return self.segment(key, &push_pointer(pointer, "segment")),
+            Condition::Segment(key) => return self.segment(key, &pointer.key("segment")),
             Condition::List(key) => {
                 if !self.library.lists.contains(key) {
                     let hint = names::nearest(key, self.library.lists.iter().map(String::as_str));
-                    self.fault_hint(Code::UnknownList, &push_pointer(pointer, "list"), format!("there is no list \"{key}\""), hint);
+                    self.fault_hint(Code::UnknownList, &pointer.key("list"), format!("there is no list \"{key}\""), hint);
                     return None;
                 }
                 Node::Leaf(Leaf::List(key.clone()))
             }
-            Condition::Sample(sample) => Node::Leaf(Leaf::Sample(self.sample(sample, &push_pointer(pointer, "sample"))?)),
+            Condition::Sample(sample) => Node::Leaf(Leaf::Sample(self.sample(sample, &pointer.key("sample"))?)),
             Condition::Sequence(_) | Condition::Sql(_) => {
                 if !self.path.is_empty() {
                     self.fault(Code::NotSupported, pointer, "sequences and SQL conditions are not supported yet");
@@ -227,18 +228,18 @@ impl Cx<'_> {
         Some(Arc::new(node))
     }
 
-    fn children(&mut self, children: &[Condition], pointer: &str, key: &str) -> Option<Vec<Arc<Node>>> {
-        let at = push_pointer(pointer, key);
+    fn children(&mut self, children: &[Condition], pointer: &Pointer<'_>, key: &str) -> Option<Vec<Arc<Node>>> {
+        let at = pointer.key(key);
         if children.is_empty() {
             let meaning = if key == "all" { "everyone" } else { "nobody" };
             self.warn(Code::EmptyGroup, &at, format!("\"{key}\" of nothing is {meaning}"));
         }
         // Every child is resolved, so that every fault is found, before a missing one is given up on.
-        let nodes: Vec<Option<Arc<Node>>> = children.iter().enumerate().map(|(i, c)| self.node(c, &format!("{at}/{i}"))).collect();
+        let nodes: Vec<Option<Arc<Node>>> = children.iter().enumerate().map(|(i, c)| self.node(c, &at.index(i))).collect();
         nodes.into_iter().collect()
     }
 
-    fn segment(&mut self, key: &str, at: &str) -> Option<Arc<Node>> {
+    fn segment(&mut self, key: &str, at: &Pointer<'_>) -> Option<Arc<Node>> {
         if let Some(start) = self.path.iter().position(|k| k == key) {
             let cycle: Vec<&str> = self.path.iter().skip(start).map(String::as_str).chain([key]).collect();
             let message = format!("segments refer to each other in a circle: {}", cycle.join(" → "));
@@ -256,14 +257,14 @@ impl Cx<'_> {
         let parsed = Condition::parse(text);
         let outermost = self.path.is_empty();
         if outermost {
-            self.outer = at.to_owned();
+            self.outer = at.into();
         }
         self.path.push(key.to_owned());
         for d in &parsed.diagnostics {
             self.fault_hint(d.code, &d.pointer, d.message.clone(), d.hint.clone());
         }
         let before = self.expanded;
-        let node = if parsed.diagnostics.is_empty() { self.node(&parsed.condition, "") } else { None };
+        let node = if parsed.diagnostics.is_empty() { self.node(&parsed.condition, &Pointer::ROOT) } else { None };
         let nodes = self.expanded.saturating_sub(before);
         self.path.pop();
         if outermost {
@@ -273,16 +274,16 @@ impl Cx<'_> {
         node
     }
 
-    fn sample(&mut self, sample: &SampleCondition, at: &str) -> Option<Sample> {
+    fn sample(&mut self, sample: &SampleCondition, at: &Pointer<'_>) -> Option<Sample> {
         let percent =
             sample.percent.as_deref().and_then(|p| Decimal::parse(p).ok()).filter(|p| *p >= Decimal::from(0) && *p <= Decimal::from(100));
         if percent.is_none() && sample.percent.is_some() {
-            self.fault(Code::InvalidValue, &push_pointer(at, "percent"), "\"percent\" is a number from 0 to 100");
+            self.fault(Code::InvalidValue, &at.key("percent"), "\"percent\" is a number from 0 to 100");
         }
         let by = match &sample.by {
             None => Some(None),
             Some(name) => {
-                let pointer = push_pointer(at, "by");
+                let pointer = at.key("by");
                 self.field(Names::Attributes, name, &pointer).and_then(|field| match field.ty {
                     Type::String | Type::Integer | Type::Boolean => Some(Some(field)),
                     _ => {

@@ -25,6 +25,9 @@ pub(super) fn is_never_longer(from: Length, to: Length, zone: &Zone) -> bool {
         (_, Length::Seconds(0) | Length::Months(0)) => false,
         (Length::Seconds(from), Length::Seconds(to)) => from <= to,
         (Length::Months(from), Length::Months(to)) => from <= to,
+        // A month has 30.4 days on average: so many of them are at times above 30 days each, and at times below 31.
+        (Length::Months(months), Length::Seconds(seconds)) if seconds < months * 30 * 86_400 => false,
+        (Length::Seconds(seconds), Length::Months(months)) if seconds > months * 31 * 86_400 => false,
         (Length::Months(months), Length::Seconds(seconds)) => {
             let (_, longest) = days_of_months(months);
             let over = seconds - longest * 86_400;

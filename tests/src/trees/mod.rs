@@ -42,6 +42,13 @@ impl<'w> Trees<'w> {
         self.node(leaves, 0)
     }
 
+    /// So many predicates over events, or a few more, in groups of three.
+    pub fn wide(&mut self, leaves: usize) -> Json {
+        let (outer, inner) = if self.coin() { ("all", "any") } else { ("any", "all") };
+        let groups = (0..leaves.div_ceil(3)).map(|_| object([(inner, Json::Array((0..3).map(|_| self.event()).collect()))])).collect();
+        object([(outer, Json::Array(groups))])
+    }
+
     /// A tree for comparisons of one and the same value, which contradict each other or leave nothing out.
     pub fn contradiction(&mut self) -> Json {
         let count = self.random.between(2, 4);

@@ -6,6 +6,10 @@ use std::sync::atomic::Ordering;
 use muster_tests::differential::{Extent, Tally, compare};
 use muster_tests::engine::{Answers, Engine};
 use muster_tests::golden::topics;
+use muster_tests::oracle;
+use muster_tests::random::Random;
+use muster_tests::trees::Trees;
+use muster_tests::world::World;
 use muster_tests::world::rows::Rows;
 use segment_core::lower::Strategy;
 
@@ -20,6 +24,26 @@ fn random_trees_find_the_same_users() {
     let (trees, told_apart) = (tally.trees.load(Ordering::Relaxed), tally.told_apart.load(Ordering::Relaxed));
     println!("{trees} trees, {told_apart} of which tell users apart");
     assert!(trees >= 5_000 && told_apart * 3 > trees, "{trees} trees, {told_apart} of which tell users apart");
+}
+
+#[test]
+fn marks_in_columns_and_in_bits_find_the_same_users() {
+    let engine = Engine::new(2).unwrap_or_else(|e| panic!("{e}"));
+    for seed in 1..=6 {
+        let world = World::generate(seed);
+        let lake = engine.load(&world).unwrap_or_else(|e| panic!("world {seed}: {e}"));
+        let mut trees = Trees::new(&world, Random::new(seed));
+        // Marks of one column of bits, of two, and of three.
+        for leaves in [12, 75, 135] {
+            let tree = trees.wide(leaves);
+            let plan = Arc::new(oracle::plan(&world, &lake.pinned.catalog, &tree).unwrap_or_else(|e| panic!("world {seed}: {tree}\n{e}")));
+            let expected = oracle::members(&world, &plan);
+            for strategy in [Strategy::Arms, Strategy::PackedArms] {
+                let found = engine.members(&lake, plan.clone(), Answers::Parquet(Some(strategy)));
+                assert_eq!(found.as_ref(), Ok(&expected), "world {seed}, {}: {tree}", strategy.name());
+            }
+        }
+    }
 }
 
 #[test]
