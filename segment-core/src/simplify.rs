@@ -116,7 +116,7 @@ fn unsigned(node: &Node) -> (&Node, bool) {
 
 fn leaf_constant(leaf: &Leaf) -> Option<bool> {
     match leaf {
-        Leaf::Attribute(_, Test::Never) => Some(false),
+        Leaf::Attribute(_, test) if test.is_impossible() => Some(false),
         Leaf::Event(event) => event_constant(event),
         Leaf::Sample(sample) if sample.threshold == 0 => Some(false),
         Leaf::Sample(sample) if sample.by.is_none() && sample.threshold >= 1 << 64 => Some(true),
@@ -125,7 +125,7 @@ fn leaf_constant(leaf: &Leaf) -> Option<bool> {
 }
 
 fn event_constant(event: &EventLeaf) -> Option<bool> {
-    if event.test == Test::Never {
+    if event.test.is_impossible() {
         return Some(false);
     }
     if event.window.is_empty() || filter(&event.filter, true) == Filter::Const(false) {
@@ -163,7 +163,7 @@ fn filter(condition: &Filter, holds: bool) -> Filter {
     match condition {
         Filter::Const(b) => Filter::Const(*b == holds),
         Filter::Not(child) => filter(child, !holds),
-        Filter::Test(_, Test::Never) => Filter::Const(!holds),
+        Filter::Test(_, test) if test.is_impossible() => Filter::Const(!holds),
         Filter::Test(field, Test::AnyItem(inner)) => {
             let inner = filter(inner, true);
             if inner == Filter::Const(false) {
