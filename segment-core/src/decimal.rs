@@ -17,12 +17,18 @@ use crate::json;
 
 /// Places between the point and the first significant digit of a decimal's text, either way.
 pub const EXPONENT_MAX: i64 = 400;
+const EXPONENT_LEAST: i32 = -(EXPONENT_MAX as i32);
 /// Significant digits of a decimal's text.
 pub const DIGITS_MAX: usize = 1_000;
 /// Decimal places that a value counts with in a sum or an average.
 pub const SUM_PLACES: i32 = 6;
 /// Values beyond this, either way, are missing in sums and averages.
 pub const SUM_VALUE_MAX: f64 = 1e30;
+
+/// Power of ten that no average is beyond, either way: the averaged values are not.
+pub const AVG_EXPONENT_MAX: i32 = 30;
+/// Power of ten that no sum is beyond, either way: each value adds 10^30 at most, and nobody has 10^20 events.
+pub const SUM_EXPONENT_MAX: i32 = 50;
 
 /// An exact decimal number, `mantissa × 10^exponent`, the mantissa without trailing zeros.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -82,6 +88,40 @@ impl Decimal {
         let magnitude = BigInt::from_str(significant).map_err(|_| DecimalError::NotANumber)?;
         let mantissa = if negative { -magnitude } else { magnitude };
         Ok(Decimal { mantissa, exponent: i32::try_from(exponent).map_err(|_| DecimalError::Exponent)? })
+    }
+
+    /// Reads a literal that values, sums or averages are compared with: as `parse`, but what is nearer to zero than any of
+    /// those can be without being zero, is the number of its sign that is as near as `EXPONENT_MAX` allows. All comparisons
+    /// come out the same.
+    ///
+    /// # Errors
+    ///
+    /// As for `parse`; `Exponent` is for what is beyond every double, and for that alone.
+    pub fn literal(text: &str) -> Result<Decimal, DecimalError> {
+        let finite = text.parse::<f64>().is_ok_and(f64::is_finite);
+        match Decimal::parse(text) {
+            Ok(_) if !finite => Err(DecimalError::Exponent),
+            Err(DecimalError::Exponent) if finite => {
+                let sign = if text.starts_with('-') { -1 } else { 1 };
+                Ok(Decimal { mantissa: BigInt::from(sign), exponent: EXPONENT_LEAST })
+            }
+            read => read,
+        }
+    }
+
+    /// Ten to that power.
+    pub fn power_of_ten(exponent: i32) -> Decimal {
+        Decimal { mantissa: BigInt::from(1), exponent }
+    }
+
+    /// The greatest number with so many digits, that many of them after the point.
+    pub fn greatest(digits: u32, places: i32) -> Decimal {
+        Decimal { mantissa: BigInt::from(10u8).pow(digits) - 1, exponent: -places }
+    }
+
+    /// The number on the other side of zero.
+    pub fn negated(&self) -> Decimal {
+        Decimal { mantissa: -&self.mantissa, exponent: self.exponent }
     }
 
     /// The shortest decimal that is that double; `None` for NaN and the infinities.
@@ -190,7 +230,7 @@ impl Decimal {
     }
 
     fn scaled_ceil(&self, places: i32) -> BigInt {
-        -Decimal { mantissa: -&self.mantissa, exponent: self.exponent }.scaled_floor(places)
+        -self.negated().scaled_floor(places)
     }
 }
 
@@ -212,13 +252,9 @@ impl PartialOrd for Decimal {
     }
 }
 
-/// Plain notation, without trailing zeros; far from the point the mantissa with an exponent (`15e299`). Always a JSON number.
+/// Plain notation, without trailing zeros and never with an exponent, which not every engine reads. Always a JSON number.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const PLACES_MAX: i32 = 40;
-        if self.exponent.abs() > PLACES_MAX {
-            return write!(f, "{}e{}", self.mantissa, self.exponent);
-        }
         if self.exponent >= 0 {
             return write!(f, "{}", &self.mantissa * pow10(self.exponent));
         }
@@ -332,6 +368,23 @@ mod tests {
     }
 
     #[test]
+    fn literals() {
+        let literal = |text: &str| Decimal::literal(text);
+        assert_eq!(literal("1.5e300"), Ok(dec("15e299")));
+        for text in ["1e309", "-1e400", "1e999", "1e99999999999999999999"] {
+            assert_eq!(literal(text), Err(DecimalError::Exponent), "{text}");
+        }
+        for text in ["1e-401", "1e-500", "0.1e-99999999999999999999"] {
+            assert_eq!(literal(text), Ok(dec("1e-400")), "{text}");
+            assert_eq!(literal(&format!("-{text}")), Ok(dec("-1e-400")), "{text}");
+        }
+        assert_eq!(literal("0e-500"), Ok(dec("0")));
+        assert_eq!(literal(&format!("1.{}", "1".repeat(1_000))), Err(DecimalError::Digits));
+        assert_eq!(Decimal::greatest(38, 6), dec("99999999999999999999999999999999.999999"));
+        assert_eq!(Decimal::power_of_ten(30), dec("1e30"));
+    }
+
+    #[test]
     fn order() {
         let sorted = ["-1e400", "-2.5", "-2.49", "-1e-400", "0", "1e-400", "0.1", "0.10000000000000000001", "9", "10", "1e400"];
         for (i, a) in sorted.iter().enumerate() {
@@ -343,9 +396,15 @@ mod tests {
 
     #[test]
     fn display_is_canonical() {
-        for (text, shown) in
-            [("1.50e3", "1500"), ("-0.0500", "-0.05"), ("-0", "0"), ("12.34", "12.34"), ("1.5e300", "15e299"), ("-1e-300", "-1e-300")]
-        {
+        let (large, tiny) = (format!("15{}", "0".repeat(44)), format!("-0.{}1", "0".repeat(40)));
+        for (text, shown) in [
+            ("1.50e3", "1500"),
+            ("-0.0500", "-0.05"),
+            ("-0", "0"),
+            ("12.34", "12.34"),
+            ("1.5e45", large.as_str()),
+            ("-1e-41", tiny.as_str()),
+        ] {
             assert_eq!(dec(text).to_string(), shown);
             assert_eq!(dec(shown), dec(text));
         }

@@ -157,6 +157,7 @@ fn average_holds(test: &Test, values: &[BigInt]) -> bool {
         Test::Between(low, high) => against(low).is_some_and(|o| o.is_ge()) && against(high).is_some_and(|o| o.is_le()),
         Test::Never
         | Test::InWindow(_)
+        | Test::InDates(..)
         | Test::Contains(..)
         | Test::StartsWith(..)
         | Test::EndsWith(..)

@@ -17,6 +17,7 @@ pub mod learn;
 pub mod limits;
 mod lint;
 pub mod lower;
+mod map;
 mod names;
 pub mod ops;
 pub mod plan;

@@ -6,6 +6,12 @@ pub const DEPTH_MAX: usize = 32;
 pub const NODES_MAX: usize = 1_000;
 /// Nodes after saved segments are put in place of their references, shared ones counted each time.
 pub const EXPANDED_NODES_MAX: usize = 20_000;
+/// Saved segments one inside another, the outermost reference included.
+pub const REFERENCE_DEPTH_MAX: usize = 32;
+/// Levels after saved segments are put in place of their references.
+pub const EXPANDED_DEPTH_MAX: usize = 256;
+/// Keys that are shown of a path of saved segments; of a longer one its two ends.
+pub const PATH_KEYS_SHOWN_MAX: usize = 12;
 /// Values in one literal list; more belong in a list object.
 pub const LIST_VALUES_MAX: usize = 10_000;
 /// Nesting of JSON accepted from the wire, objects and arrays; far above what a valid tree needs.

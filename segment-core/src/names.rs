@@ -5,8 +5,8 @@ use crate::limits::HINT_NAMES_MAX;
 /// Names this different are not offered: Jaro-Winkler similarity, 0 to 1.
 const SIMILARITY_MIN: f64 = 0.75;
 
-/// "did you mean …", or `None` when nothing is near.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+/// The names most like it, the nearest first.
+pub(crate) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let lower = name.to_lowercase();
     let mut near: Vec<(f64, &str)> = known
         .into_iter()
@@ -15,6 +15,16 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     near.truncate(HINT_NAMES_MAX);
-    let quoted: Vec<String> = near.iter().map(|(_, k)| format!("\"{k}\"")).collect();
+    near.into_iter().map(|(_, name)| name).collect()
+}
+
+/// "did you mean …", or `None` when nothing is near.
+pub(crate) fn hint(near: &[&str]) -> Option<String> {
+    let quoted: Vec<String> = near.iter().map(|k| format!("\"{k}\"")).collect();
     (!quoted.is_empty()).then(|| format!("did you mean {}?", quoted.join(" or ")))
+}
+
+/// The hint of the names nearest to one.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    hint(&near(name, known))
 }

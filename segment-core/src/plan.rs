@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::catalog::{Builtin, Column, Scope};
 use crate::re2::Pattern;
-use crate::time::Zone;
+use crate::time::{DATE_MIN, Zone};
 use crate::types::Type;
 use crate::value::Value;
 
@@ -219,8 +219,11 @@ pub enum Test {
     Gte(Value),
     /// Both ends included; the first is not above the second.
     Between(Value, Value),
-    /// An instant or, of a date, its midnight in the zone (already turned into dates by resolve): see `Interval`.
+    /// An instant inside a window, which may be empty at this `as_of`.
     InWindow(Interval),
+    /// A date whose midnight in the zone is inside a window: from the first day, where there is one, to the last, both
+    /// included. None where the first comes after the last.
+    InDates(Option<i32>, i32),
     /// Substring.
     Contains(String, Case),
     /// Prefix.
@@ -239,6 +242,56 @@ pub enum Test {
     IsEmpty,
     /// One item meets the filter, whose fields are `Source::Item`.
     AnyItem(Box<Filter>),
+}
+
+impl Test {
+    /// The values that it compares with by equality or order.
+    pub fn literals(&self) -> Vec<&Value> {
+        match self {
+            Test::Is(v, _) | Test::Lt(v) | Test::Lte(v) | Test::Gt(v) | Test::Gte(v) => vec![v],
+            Test::In(values, _) => values.iter().collect(),
+            Test::Between(low, high) => vec![low, high],
+            Test::Never
+            | Test::Exists
+            | Test::InWindow(_)
+            | Test::InDates(..)
+            | Test::Contains(..)
+            | Test::StartsWith(..)
+            | Test::EndsWith(..)
+            | Test::Matches(_)
+            | Test::Has(_)
+            | Test::HasAny(_)
+            | Test::HasAll(_)
+            | Test::IsEmpty
+            | Test::AnyItem(_) => Vec::new(),
+        }
+    }
+
+    /// Whether no value can meet the test at this `as_of`.
+    pub fn is_impossible(&self) -> bool {
+        match self {
+            Test::Never => true,
+            Test::InWindow(interval) => interval.is_empty(),
+            Test::InDates(first, last) => first.unwrap_or(DATE_MIN) > *last,
+            Test::Exists
+            | Test::Is(..)
+            | Test::In(..)
+            | Test::Lt(_)
+            | Test::Lte(_)
+            | Test::Gt(_)
+            | Test::Gte(_)
+            | Test::Between(..)
+            | Test::Contains(..)
+            | Test::StartsWith(..)
+            | Test::EndsWith(..)
+            | Test::Matches(_)
+            | Test::Has(_)
+            | Test::HasAny(_)
+            | Test::HasAll(_)
+            | Test::IsEmpty
+            | Test::AnyItem(_) => false,
+        }
+    }
 }
 
 /// Whether letters are compared by their simple lower case.

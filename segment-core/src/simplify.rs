@@ -6,14 +6,13 @@
 
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt};
-
+use crate::map::HashMap;
 use crate::plan::{EventLeaf, Filter, Leaf, Measure, Node, Plan, Test};
 use crate::value::Value;
 
 /// Simplifies a plan.
 pub fn simplify(plan: &Plan) -> Plan {
-    let mut simplifier = Simplifier { memo: HashMap::new() };
+    let mut simplifier = Simplifier { memo: HashMap::default() };
     let root = simplifier.node(&plan.root, true);
     Plan { as_of: plan.as_of, zone: plan.zone.clone(), root, windows: plan.windows.clone() }
 }
@@ -57,7 +56,7 @@ impl Simplifier {
         let children: Vec<Arc<Node>> = children.iter().map(|child| self.node(child, holds)).collect();
         let mut nodes: Vec<Arc<Node>> = Vec::with_capacity(children.len());
         // Each without its sign, and its sign.
-        let mut seen: HashMap<&Node, bool> = HashMap::with_capacity(children.len());
+        let mut seen: HashMap<&Node, bool> = HashMap::with_capacity_and_hasher(children.len(), Default::default());
         for child in &children {
             let grand: &[Arc<Node>] = match child.as_ref() {
                 Node::Const(b) if *b == all => continue,
@@ -102,7 +101,7 @@ enum Simplified {
 
 fn simplified(leaf: &Leaf) -> Simplified {
     match leaf {
-        Leaf::Attribute(_, Test::Never) => Simplified::Constant(false),
+        Leaf::Attribute(_, test) if test.is_impossible() => Simplified::Constant(false),
         Leaf::Event(leaf) => event(leaf),
         Leaf::Sample(sample) if sample.threshold == 0 => Simplified::Constant(false),
         Leaf::Sample(sample) if sample.by.is_none() && sample.threshold >= 1 << 64 => Simplified::Constant(true),
@@ -111,7 +110,7 @@ fn simplified(leaf: &Leaf) -> Simplified {
 }
 
 fn event(leaf: &EventLeaf) -> Simplified {
-    if leaf.test == Test::Never {
+    if leaf.test.is_impossible() {
         return Simplified::Constant(false);
     }
     if leaf.window.is_empty() {
@@ -143,7 +142,7 @@ fn filter(condition: &Filter, holds: bool) -> Filter {
     match condition {
         Filter::Const(b) => Filter::Const(*b == holds),
         Filter::Not(child) => filter(child, !holds),
-        Filter::Test(_, Test::Never) => Filter::Const(!holds),
+        Filter::Test(_, test) if test.is_impossible() => Filter::Const(!holds),
         Filter::Test(field, Test::AnyItem(inner)) => {
             let inner = filter(inner, true);
             if inner == Filter::Const(false) {

@@ -170,6 +170,17 @@ pub(crate) fn case_when(condition: Expr, result: Expr, otherwise: Option<Expr>) 
     }
 }
 
+/// `CASE WHEN condition THEN result … ELSE otherwise END`.
+pub(crate) fn case_else(whens: Vec<(Expr, Expr)>, otherwise: Expr) -> Expr {
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: whens.into_iter().map(|(condition, result)| CaseWhen { condition, result }).collect(),
+        else_result: Some(Box::new(otherwise)),
+    }
+}
+
 pub(crate) fn array(elem: Vec<Expr>) -> Expr {
     Expr::Array(Array { elem, named: true })
 }

@@ -85,7 +85,8 @@ impl Input {
         // Before opening, which waits where there is a pipe.
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
         if !metadata.is_file() {
-            let what = if metadata.is_dir() { "this is a folder; name its files" } else { "this is no regular file, and has to be read twice" };
+            let what =
+                if metadata.is_dir() { "this is a folder; name its files" } else { "this is no regular file, and has to be read twice" };
             return Err(ImportError::UnknownFormat { path: path.to_owned(), message: what.to_owned() });
         }
         let file = File::open(path).map_err(unreadable)?;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::TableProvider;
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::TaskContext;
+use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{LogicalPlanBuilder, col};
 use datafusion::physical_plan::ExecutionPlan;
 use object_store::ObjectStore;
@@ -93,7 +93,8 @@ pub(super) async fn prepare(
     let numbers = pinned.profiles.files.iter().map(|f| f.user_no_max + 1).max().unwrap_or(0);
     let fits = numbers.saturating_mul(TABLE_BYTES_A_USER) <= tables_bytes_max;
     let grouping = if fits { Grouping::ByNumber } else { Grouping::ByEngine };
-    let state = query_state(shared.states.get(grouping), provided, dialect.into_filters()).map_err(|e| wrap("cannot set a session up", e))?;
+    let state =
+        query_state(shared.states.get(grouping), provided, dialect.into_filters()).map_err(|e| wrap("cannot set a session up", e))?;
     let logical = state.create_logical_plan(&sql).await.map_err(|e| wrap("the engine refuses the SQL", e))?;
     let columns = if ids { vec![col("user_no"), col("user_id")] } else { vec![col("user_no")] };
     let logical = LogicalPlanBuilder::from(logical).project(columns).and_then(LogicalPlanBuilder::build);

@@ -200,6 +200,15 @@ impl Dialect for DataFusion {
         sql::cast(sql::string(&literal.to_string()), DataType::Decimal(ExactNumberInfo::PrecisionAndScale(SUM_PRECISION, SUM_SCALE)))
     }
 
+    fn sum_max(&self) -> Decimal {
+        Decimal::greatest(SUM_PRECISION as u32, SUM_SCALE as i32)
+    }
+
+    fn avg_support(&self, _: &Test) -> Support {
+        // `compare_avg` reads a literal of any length.
+        Support::Exact
+    }
+
     fn avg_test(&self, sum: Expr, count: Expr, test: &Test) -> Expr {
         let compared = |literal: &Value| match literal {
             Value::Decimal(d) => sql::call("compare_avg", [sum.clone(), count.clone(), sql::string(&d.to_string())]),
@@ -217,6 +226,7 @@ impl Dialect for DataFusion {
             Test::Between(low, high) => sql::and(vec![against(low, BinaryOperator::GtEq), against(high, BinaryOperator::LtEq)]),
             Test::Never
             | Test::InWindow(_)
+            | Test::InDates(..)
             | Test::Contains(..)
             | Test::StartsWith(..)
             | Test::EndsWith(..)

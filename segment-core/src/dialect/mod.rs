@@ -73,6 +73,10 @@ pub trait Dialect {
     fn sum_count(&self, value: Expr, ty: &Type, filter: Option<Expr>) -> Expr;
     /// A literal to compare a sum with; it has six decimals at most.
     fn sum_literal(&self, literal: &Decimal) -> Expr;
+    /// The greatest sum that the engine holds; one that is further from zero is an error there.
+    fn sum_max(&self) -> Decimal;
+    /// What it can say of a test of an average, whose literals are decimals.
+    fn avg_support(&self, test: &Test) -> Support;
     /// Whether an average, as sum and count, meets a test whose literals are decimals.
     fn avg_test(&self, sum: Expr, count: Expr, test: &Test) -> Expr;
     /// The value of the first event (the last, if not ascending) by `(ts, message_id)`; NULL if that event lacks it.

@@ -21,6 +21,10 @@ use crate::value::Value;
 #[derive(Debug, Default)]
 pub struct Trino;
 
+/// Digits of a decimal at most.
+const DIGITS_MAX: u32 = 38;
+/// Decimals of a sum.
+const SUM_SCALE: i32 = 6;
 /// Beyond this a value counts as missing for sums: it no longer fits 38 digits with six decimals.
 const SUM_VALUE_MAX: f64 = 1e30;
 
@@ -159,10 +163,7 @@ impl Dialect for Trino {
 
     fn widened(&self, value: Expr, to: &Type, zone: &Zone) -> Expr {
         match to {
-            Type::Timestamp => {
-                let local = sql::cast(value, DataType::Timestamp(Some(6), TimezoneInfo::None));
-                sql::call("with_timezone", [local, sql::string(zone.name())])
-            }
+            Type::Timestamp => midnight(value, zone),
             _ => sql::cast(value, DataType::Double(ExactNumberInfo::None)),
         }
     }
@@ -181,20 +182,30 @@ impl Dialect for Trino {
     }
 
     fn sum_literal(&self, literal: &Decimal) -> Expr {
-        sql::cast(sql::string(&literal.to_string()), decimal(38, 6))
+        sql::cast(sql::string(&literal.to_string()), decimal(DIGITS_MAX.into(), SUM_SCALE.into()))
+    }
+
+    fn sum_max(&self) -> Decimal {
+        Decimal::greatest(DIGITS_MAX, SUM_SCALE)
+    }
+
+    fn avg_support(&self, test: &Test) -> Support {
+        let fits = |literal: &Value| match literal {
+            Value::Decimal(d) => decimal_of(d).is_some(),
+            _ => true,
+        };
+        if test.literals().into_iter().all(fits) { Support::Exact } else { Support::Unsupported }
     }
 
     fn avg_test(&self, sum: Expr, count: Expr, test: &Test) -> Expr {
-        let scaled = |literal: &Value| match literal {
-            Value::Decimal(d) => {
-                let text = d.to_string();
-                let scale = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-                let digits = text.chars().filter(char::is_ascii_digit).count();
-                let size = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-                let literal = sql::cast(sql::string(&text), decimal(size(digits), i64::try_from(scale).unwrap_or(i64::MAX)));
-                sql::binary(literal, BinaryOperator::Multiply, sql::cast(count.clone(), decimal(19, 0)))
-            }
-            _ => sql::null(),
+        let scaled = |literal: &Value| {
+            let typed = match literal {
+                Value::Decimal(d) => decimal_of(d).map(|ty| sql::cast(sql::string(&d.to_string()), ty)),
+                _ => None,
+            };
+            // `avg_support` has refused what has no type.
+            let literal = typed.unwrap_or_else(sql::null);
+            sql::binary(literal, BinaryOperator::Multiply, sql::cast(count.clone(), decimal(19, 0)))
         };
         let against = |literal: &Value, op: BinaryOperator| sql::binary(sum.clone(), op, scaled(literal));
         match test {
@@ -208,6 +219,7 @@ impl Dialect for Trino {
             Test::Between(low, high) => sql::and(vec![against(low, BinaryOperator::GtEq), against(high, BinaryOperator::LtEq)]),
             Test::Never
             | Test::InWindow(_)
+            | Test::InDates(..)
             | Test::Contains(..)
             | Test::StartsWith(..)
             | Test::EndsWith(..)
@@ -253,6 +265,29 @@ fn timestamp() -> DataType {
 
 fn decimal(precision: u64, scale: i64) -> DataType {
     DataType::Decimal(ExactNumberInfo::PrecisionAndScale(precision, scale))
+}
+
+/// The type that holds a literal just so; `None` where it has more digits than a decimal can.
+fn decimal_of(literal: &Decimal) -> Option<DataType> {
+    let text = literal.to_string();
+    let (whole, places) = text.trim_start_matches('-').split_once('.').unwrap_or((text.trim_start_matches('-'), ""));
+    let max = DIGITS_MAX as usize;
+    // The zero before the point is a digit only while there is room for it.
+    let digits = if whole == "0" && places.len() == max { max } else { whole.len() + places.len() };
+    (digits <= max).then(|| decimal(digits as u64, places.len() as i64))
+}
+
+/// The first instant at which the zone's clock shows the date's midnight.
+///
+/// `with_timezone` takes the second of two. Where the clock shows the same so much earlier, that is the first.
+fn midnight(date: Expr, zone: &Zone) -> Expr {
+    let local = |value: Expr| sql::cast(value, DataType::Timestamp(Some(6), TimezoneInfo::None));
+    let shown = local(date);
+    let found = sql::call("with_timezone", vec![shown.clone(), sql::string(zone.name())]);
+    let earlier = |seconds: i64| sql::call("date_add", vec![sql::string("second"), sql::integer(-seconds), found.clone()]);
+    let when = |seconds: i64| (sql::binary(local(earlier(seconds)), BinaryOperator::Eq, shown.clone()), earlier(seconds));
+    let whens: Vec<(Expr, Expr)> = zone.folded_midnights().into_iter().map(when).collect();
+    if whens.is_empty() { found } else { sql::case_else(whens, found) }
 }
 
 fn array_of(element: DataType) -> DataType {
@@ -316,4 +351,35 @@ fn exact(value: Expr, ty: &Type) -> Expr {
 
 fn strings(items: &[String]) -> Expr {
     sql::array(items.iter().map(|s| sql::string(s)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn widened(zone: &str) -> String {
+        Trino.widened(sql::column("d"), &Type::Timestamp, &Zone::parse(zone).unwrap()).to_string()
+    }
+
+    #[test]
+    fn a_date_is_the_first_of_two_midnights() {
+        assert_eq!(widened("Europe/London"), r#"with_timezone(CAST("d" AS TIMESTAMP(6)), 'Europe/London')"#);
+        let found = r#"with_timezone(CAST("d" AS TIMESTAMP(6)), 'America/Havana')"#;
+        let earlier = format!("date_add('second', -3600, {found})");
+        let same = format!(r#"CAST({earlier} AS TIMESTAMP(6)) = CAST("d" AS TIMESTAMP(6))"#);
+        assert_eq!(widened("America/Havana"), format!("CASE WHEN {same} THEN {earlier} ELSE {found} END"));
+        assert_eq!(widened("America/St_Johns").matches("WHEN").count(), 2);
+    }
+
+    #[test]
+    fn the_type_of_a_literal() {
+        let ty = |text: &str| decimal_of(&Decimal::parse(text).unwrap()).map(|ty| ty.to_string());
+        assert_eq!(ty("0.15").as_deref(), Some("DECIMAL(3,2)"));
+        assert_eq!(ty("-12").as_deref(), Some("DECIMAL(2,0)"));
+        assert_eq!(ty("1e30").as_deref(), Some("DECIMAL(31,0)"));
+        assert_eq!(ty("1e-38").as_deref(), Some("DECIMAL(38,38)"));
+        assert_eq!(ty("-1e-38").as_deref(), Some("DECIMAL(38,38)"));
+        assert_eq!(ty("1e-39"), None);
+        assert_eq!(ty("1.00000000000000000000000000000000000001"), None);
+    }
 }

@@ -4,6 +4,7 @@ use sqlparser::ast::{BinaryOperator, Expr, SelectItem, SetExpr};
 
 use super::Tables;
 use super::marks::{Arm, Bit, Form, Marks, Strategy, mark_name};
+use super::sums;
 use super::tree::stored;
 use crate::decimal::Decimal;
 use crate::dialect::Dialect;
@@ -212,7 +213,7 @@ fn measure_test(leaf: &EventLeaf, only: Option<Expr>, zone: &Zone, dialect: &dyn
         Measure::Sum(f) => {
             let zero = dialect.sum_literal(&Decimal::from(0));
             let sum = sql::call("coalesce", [dialect.sum(value(f), &f.ty, only), zero]);
-            sum_bounds(&leaf.test).lower(sum, &Type::Number, dialect)
+            sums::fitting(sum_bounds(&leaf.test), &dialect.sum_max()).lower(sum, &Type::Number, dialect)
         }
         Measure::Avg(f) => {
             dialect.avg_test(dialect.sum(value(f), &f.ty, only.clone()), dialect.sum_count(value(f), &f.ty, only), &leaf.test)

@@ -1,9 +1,8 @@
 //! What a tree asks of the events: its distinct leaves, and the arms that read for them.
 
-use foldhash::{HashMap, HashMapExt};
-
 use crate::condition::MeasureName;
 use crate::decimal::Decimal;
+use crate::map::HashMap;
 use crate::ops::Op;
 use crate::plan::{EventLeaf, EventMatch, Filter, Interval, Leaf, Measure, Node, Plan, Test};
 use crate::value::Value;
@@ -64,8 +63,9 @@ pub(super) struct Marks<'a> {
 
 impl<'a> Marks<'a> {
     pub(super) fn collect(plan: &'a Plan) -> Self {
-        let mut marks = Marks { leaves: Vec::new(), positions: HashMap::new(), lists: Vec::new(), ops: Vec::new(), measures: Vec::new() };
-        marks.node(&plan.root, &mut HashMap::new());
+        let mut marks =
+            Marks { leaves: Vec::new(), positions: HashMap::default(), lists: Vec::new(), ops: Vec::new(), measures: Vec::new() };
+        marks.node(&plan.root, &mut HashMap::default());
         marks
     }
 
@@ -116,7 +116,7 @@ impl<'a> Marks<'a> {
     /// The arms: positions of the leaves that share each, with what the arm reads.
     pub(super) fn arms(&self, strategy: Strategy) -> Vec<Arm> {
         let mut arms: Vec<Arm> = Vec::new();
-        let mut by_events: HashMap<&EventMatch, usize> = HashMap::new();
+        let mut by_events: HashMap<&EventMatch, usize> = HashMap::default();
         for (i, leaf) in self.leaves.iter().enumerate() {
             let shared = match strategy {
                 Strategy::Arms | Strategy::PackedArms => *by_events.entry(&leaf.events).or_insert(arms.len()),

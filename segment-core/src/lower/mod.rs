@@ -13,6 +13,7 @@
 
 mod arm;
 mod marks;
+mod sums;
 mod text;
 mod tree;
 
@@ -22,7 +23,7 @@ use sqlparser::ast::Query;
 
 use crate::diagnostics::{Code, Diagnostic};
 use crate::dialect::{Dialect, Support};
-use crate::plan::{EventMatch, Interval, Plan};
+use crate::plan::{EventMatch, Interval, Measure, Plan};
 
 pub(crate) use arm::filter;
 pub use marks::Strategy;
@@ -82,6 +83,12 @@ pub fn lower(plan: &Plan, dialect: &dyn Dialect, tables: &Tables, strategy: Stra
     for measure in &marks.measures {
         if dialect.measure_support(*measure) != Support::Exact {
             faults.push(Diagnostic::new(Code::NotSupported, "", format!("{} cannot run \"{}\"", dialect.name(), measure.name())));
+        }
+    }
+    for leaf in &marks.leaves {
+        if matches!(leaf.measure, Measure::Avg(_)) && dialect.avg_support(&leaf.test) != Support::Exact {
+            let message = format!("{} cannot compare an average with a number of so many digits", dialect.name());
+            faults.push(Diagnostic::new(Code::NotSupported, "", message));
         }
     }
     for key in &marks.lists {

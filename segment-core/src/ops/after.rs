@@ -11,5 +11,5 @@ pub(super) fn fits(subject: Subject<'_>) -> bool {
 }
 
 pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
-    literal::bound(cx, asked.subject, asked.literal()?, &asked.value_at(), Side::Gt)
+    literal::time_order(cx, asked, Side::Gt)
 }

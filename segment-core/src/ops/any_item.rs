@@ -17,10 +17,14 @@ pub(super) fn fits(subject: Subject<'_>) -> bool {
 }
 
 pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
-    let (Some(Type::Objects(fields)), Operand::Items(condition)) = (asked.subject.ty(), &asked.comparison.operand) else {
+    let Operand::Items(condition) = &asked.comparison.operand else {
         return None;
     };
-    let filter = resolve::filter(cx, condition, resolve::Names::Item(fields), &asked.pointer.key("value"))?;
+    let names = match asked.subject.ty() {
+        Some(Type::Objects(fields)) => resolve::Names::Item(fields),
+        _ => resolve::Names::Unknown,
+    };
+    let filter = resolve::filter(cx, condition, names, &asked.pointer.key("value"))?;
     Some(Test::AnyItem(Box::new(filter)))
 }
 

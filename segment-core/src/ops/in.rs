@@ -2,6 +2,8 @@
 //!
 //! Types: scalars. Missing: false. `in []` never holds. Case as for `is`.
 
+use std::cmp::Ordering;
+
 use sqlparser::ast::Expr;
 
 use super::literal::{self, Asked, Subject};
@@ -25,34 +27,34 @@ pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
     }
     let mut values = Vec::with_capacity(items.len());
     let mut faulty = false;
+    let mut why = "";
     let at = asked.value_at();
     for (i, item) in items.iter().enumerate() {
         match literal::exact(cx, asked.subject, item, &at.index(i)) {
-            Some(Some(Value::String(text))) => values.push(Value::String(literal::folded(&text, case))),
-            Some(Some(value)) => values.push(value),
-            Some(None) => {}
+            Some(Ok(Value::String(text))) => values.push(Value::String(literal::folded(&text, case))),
+            Some(Ok(value)) => values.push(value),
+            Some(Err(reason)) => why = reason,
             None => faulty = true,
         }
     }
     if faulty {
         return None;
     }
-    values.sort_by(|a, b| a.compare(b).unwrap_or(std::cmp::Ordering::Equal));
+    values.sort_by(|a, b| a.compare(b).unwrap_or(Ordering::Equal));
     values.dedup();
     if values.is_empty() {
-        cx.never(asked, "none of the values is a whole number, so none is ever equal");
+        cx.never(asked, &format!("none of the values can be: {why}"));
         return Some(Test::Never);
     }
     Some(Test::In(values, case))
 }
 
 pub(super) fn holds(literals: &[Value], case: Case, value: &Value) -> bool {
+    // They are sorted; a value of another type is at no place among them.
+    let found = |value: &Value| literals.binary_search_by(|l| l.compare(value).unwrap_or(Ordering::Less)).is_ok();
     match (case, value) {
-        (Case::Ignore, Value::String(text)) => {
-            let folded = Value::String(simple_lower(text));
-            literals.contains(&folded)
-        }
-        _ => literals.iter().any(|l| value.compare(l).is_some_and(|o| o.is_eq())),
+        (Case::Ignore, Value::String(text)) => found(&Value::String(simple_lower(text))),
+        _ => found(value),
     }
 }
 

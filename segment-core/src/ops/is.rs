@@ -21,12 +21,12 @@ pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
     let case = asked.case(cx);
     let value = literal::exact(cx, asked.subject, asked.literal()?, &asked.value_at())?;
     Some(match value {
-        None => {
-            cx.never(asked, "the value is not a whole number, so it is never equal");
+        Err(why) => {
+            cx.never(asked, &format!("{why}, so nothing is ever equal"));
             Test::Never
         }
-        Some(Value::String(text)) => Test::Is(Value::String(literal::folded(&text, case)), case),
-        Some(value) => Test::Is(value, case),
+        Ok(Value::String(text)) => Test::Is(Value::String(literal::folded(&text, case)), case),
+        Ok(value) => Test::Is(value, case),
     })
 }
 

@@ -1,14 +1,16 @@
 //! What the operators' files share: the subject of a comparison, and the reading of its literals.
 
+use std::cmp::Ordering;
+
 use crate::condition::{Comparison, Operand};
 use crate::convert;
-use crate::decimal::Decimal;
+use crate::decimal::{AVG_EXPONENT_MAX, DIGITS_MAX, Decimal, DecimalError, SUM_EXPONENT_MAX};
 use crate::diagnostics::{Code, Pointer};
 use crate::json::Json;
 use crate::limits;
 use crate::plan::{Case, Test};
 use crate::resolve::Cx;
-use crate::time;
+use crate::time::{self, Zone};
 use crate::types::Type;
 use crate::value::Value;
 
@@ -21,6 +23,9 @@ pub(crate) enum Subject<'a> {
     Sum,
     /// An average: any rational number.
     Avg,
+    /// A value of a type that is not known, because its name is not. No test comes of it; every fault of the literal is
+    /// reported that it has whatever the type.
+    Unknown,
 }
 
 impl<'a> Subject<'a> {
@@ -28,7 +33,7 @@ impl<'a> Subject<'a> {
     pub(crate) fn ty(self) -> Option<&'a Type> {
         match self {
             Subject::Of(ty) => Some(ty),
-            Subject::Sum | Subject::Avg => None,
+            Subject::Sum | Subject::Avg | Subject::Unknown => None,
         }
     }
 
@@ -57,6 +62,7 @@ impl<'a> Subject<'a> {
         match self {
             Subject::Of(ty) => ty.name(),
             Subject::Sum | Subject::Avg => "number",
+            Subject::Unknown => "unknown",
         }
     }
 }
@@ -109,7 +115,7 @@ impl<'a> Asked<'a> {
     /// `ignore_case`, on text; reported where the subject is no text.
     pub(crate) fn case(&self, cx: &mut Cx<'_>) -> Case {
         match self.comparison.ignore_case {
-            Some(_) if !self.subject.is_string() => {
+            Some(_) if !self.subject.is_string() && !matches!(self.subject, Subject::Unknown) => {
                 cx.fault(
                     Code::UnknownField,
                     &self.pointer.key("ignore_case"),
@@ -156,11 +162,14 @@ pub(crate) fn number(cx: &mut Cx<'_>, json: &Json, at: &Pointer<'_>) -> Option<D
         cx.fault(Code::InvalidValue, at, format!("a number is needed; this is {}", json.kind()));
         return None;
     };
-    let finite = text.parse::<f64>().is_ok_and(f64::is_finite);
-    match Decimal::parse(text) {
-        Ok(number) if finite => Some(number),
-        _ => {
-            cx.fault(Code::NonFinite, at, format!("{text} is beyond what a number can be"));
+    match Decimal::literal(text) {
+        Ok(number) => Some(number),
+        Err(DecimalError::Digits) => {
+            cx.fault(Code::InvalidValue, at, format!("the number has more than {DIGITS_MAX} digits"));
+            None
+        }
+        Err(DecimalError::Exponent | DecimalError::NotANumber) => {
+            cx.fault(Code::NonFinite, at, "the number is beyond what a number can be");
             None
         }
     }
@@ -171,41 +180,81 @@ fn whole(json: &Json) -> Option<i64> {
     json.as_number()?.parse().ok()
 }
 
-/// A literal for equality. `Ok(None)`: a value of the kind, but one that the subject never has (an integer that is 2.5).
-pub(crate) fn exact(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &Pointer<'_>) -> Option<Option<Value>> {
-    match subject {
+/// What a literal is at fault for whatever it is compared with.
+fn untyped(cx: &mut Cx<'_>, json: &Json, at: &Pointer<'_>, ordered: bool) {
+    match json {
+        Json::String(_) | Json::BadString => {
+            text(cx, json, at);
+        }
+        Json::Number(_) => {
+            number(cx, json, at);
+        }
+        Json::Bool(_) if !ordered => {}
+        other => cx.fault(Code::InvalidValue, at, format!("a single value is needed; this is {}", other.kind())),
+    }
+}
+
+/// A literal for equality. `Err`: a value of the kind, but one that the subject never has (an integer that is 2.5), and why.
+pub(crate) fn exact(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &Pointer<'_>) -> Option<Result<Value, &'static str>> {
+    let ty = match subject {
         Subject::Sum => {
             let number = number(cx, json, at)?;
-            Some(number.micros_exact().map(|_| Value::Decimal(number)).filter(|_| true))
+            return Some(match number.micros_exact() {
+                None => Err("a sum has six decimals at most"),
+                Some(_) if side_of(&number, SUM_EXPONENT_MAX).is_some() => Err("no sum goes so far"),
+                Some(_) => Ok(Value::Decimal(number)),
+            });
         }
-        Subject::Avg => Some(Some(Value::Decimal(number(cx, json, at)?))),
-        Subject::Of(ty) => match ty {
-            Type::String => Some(Some(Value::String(text(cx, json, at)?.to_owned()))),
-            Type::Integer => Some(match whole(json) {
-                Some(n) => Some(Value::Integer(n)),
-                None => number(cx, json, at)?.to_i64_exact().map(Value::Integer),
-            }),
-            Type::Number => Some(Some(Value::Number(double(&number(cx, json, at)?)))),
-            Type::Boolean => match json {
-                Json::Bool(b) => Some(Some(Value::Boolean(*b))),
-                other => {
-                    cx.fault(Code::InvalidValue, at, format!("true or false is needed; this is {}", other.kind()));
-                    None
-                }
-            },
-            Type::Timestamp => Some(Some(Value::Timestamp(instant(cx, json, at)?))),
-            Type::Date => {
-                let written = text(cx, json, at)?;
-                match time::parse_date(written) {
-                    Some(day) => Some(Some(Value::Date(day))),
-                    None => {
-                        cx.fault(Code::InvalidValue, at, format!("a date such as 2026-01-31 is needed; this is \"{written}\""));
-                        None
-                    }
-                }
+        Subject::Avg => {
+            let number = number(cx, json, at)?;
+            let beyond = side_of(&number, AVG_EXPONENT_MAX).is_some();
+            return Some(if beyond { Err("no average goes so far") } else { Ok(Value::Decimal(number)) });
+        }
+        Subject::Unknown => {
+            untyped(cx, json, at, false);
+            return None;
+        }
+        Subject::Of(ty) => ty,
+    };
+    match ty {
+        Type::String => Some(Ok(Value::String(text(cx, json, at)?.to_owned()))),
+        Type::Integer => {
+            let number = match whole(json) {
+                Some(n) => Some(n),
+                None => number(cx, json, at)?.to_i64_exact(),
+            };
+            Some(number.map(Value::Integer).ok_or("the value is not a whole number of 64 bits"))
+        }
+        Type::Number => Some(Ok(Value::Number(double(&number(cx, json, at)?)))),
+        Type::Boolean => match json {
+            Json::Bool(b) => Some(Ok(Value::Boolean(*b))),
+            other => {
+                cx.fault(Code::InvalidValue, at, format!("true or false is needed; this is {}", other.kind()));
+                None
             }
-            Type::Strings | Type::Object(_) | Type::Objects(_) | Type::Map(_) => None,
         },
+        Type::Timestamp => Some(Ok(Value::Timestamp(instant(cx, json, at)?))),
+        Type::Date => {
+            let written = text(cx, json, at)?;
+            let day = time::parse_date(written);
+            if day.is_none() {
+                cx.fault(Code::InvalidValue, at, format!("a date such as 2026-01-31 is needed; this is \"{written}\""));
+            }
+            day.map(|day| Ok(Value::Date(day)))
+        }
+        Type::Strings | Type::Object(_) | Type::Objects(_) | Type::Map(_) => None,
+    }
+}
+
+/// Where a number is beyond that power of ten, the side: above, or below its negative.
+fn side_of(number: &Decimal, exponent: i32) -> Option<Ordering> {
+    let limit = Decimal::power_of_ten(exponent);
+    if *number > limit {
+        Some(Ordering::Greater)
+    } else if *number < limit.negated() {
+        Some(Ordering::Less)
+    } else {
+        None
     }
 }
 
@@ -232,12 +281,32 @@ pub(crate) enum Side {
     Gte,
 }
 
+/// The test of an order operator. Warns where nothing can be on the side that it keeps.
+pub(crate) fn order(cx: &mut Cx<'_>, asked: &Asked<'_>, side: Side) -> Option<Test> {
+    let test = bound(cx, asked.subject, asked.literal()?, &asked.value_at(), side)?;
+    if test == Test::Never {
+        cx.never(asked, "nothing there can be lies so far");
+    }
+    Some(test)
+}
+
+/// The same for an operator on times, which takes an instant or a date whatever the type.
+pub(crate) fn time_order(cx: &mut Cx<'_>, asked: &Asked<'_>, side: Side) -> Option<Test> {
+    if matches!(asked.subject, Subject::Unknown) {
+        instant(cx, asked.literal()?, &asked.value_at());
+        return None;
+    }
+    order(cx, asked, side)
+}
+
 /// Reads the literal of an order operator and makes the test, moving a bound that the subject never has to its neighbour.
 pub(crate) fn bound(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &Pointer<'_>, side: Side) -> Option<Test> {
     match subject {
-        Subject::Sum | Subject::Avg => {
-            let number = number(cx, json, at)?;
-            Some(made(Value::Decimal(number), side))
+        Subject::Sum => Some(decimal_bound(number(cx, json, at)?, SUM_EXPONENT_MAX, side)),
+        Subject::Avg => Some(decimal_bound(number(cx, json, at)?, AVG_EXPONENT_MAX, side)),
+        Subject::Unknown => {
+            untyped(cx, json, at, true);
+            None
         }
         Subject::Of(Type::Integer) => Some(match whole(json) {
             Some(n) => made(Value::Integer(n), side),
@@ -251,32 +320,32 @@ pub(crate) fn bound(cx: &mut Cx<'_>, subject: Subject<'_>, json: &Json, at: &Poi
                 return Some(made(Value::Date(day), side));
             }
             let at = instant(cx, json, at)?;
-            // A date is its midnight: the first day whose midnight is at the instant or after divides the days.
-            let day = first_midnight_from(cx, at);
-            if day > DATE_MAX {
-                return Some(if matches!(side, Side::Lt | Side::Lte) { Test::Exists } else { Test::Never });
-            }
-            let exact = cx.zone.midnight(day) == at;
-            Some(match side {
-                Side::Lt => Test::Lt(Value::Date(day)),
-                Side::Gte => Test::Gte(Value::Date(day)),
-                Side::Lte if exact => Test::Lte(Value::Date(day)),
-                Side::Lte => Test::Lt(Value::Date(day)),
-                Side::Gt if exact => Test::Gt(Value::Date(day)),
-                Side::Gt => Test::Gte(Value::Date(day)),
-            })
+            Some(date_bound(&cx.zone, at, side))
         }
         Subject::Of(Type::String | Type::Boolean | Type::Strings | Type::Object(_) | Type::Objects(_) | Type::Map(_)) => None,
     }
 }
 
-/// The last day there is, 9999-12-31, in days since 1970-01-01.
-pub(crate) const DATE_MAX: i32 = 2_932_896;
-
-/// The first day whose midnight in the zone is not before the instant; it may be past `DATE_MAX`.
-pub(crate) fn first_midnight_from(cx: &Cx<'_>, at: i64) -> i32 {
-    let day = cx.zone.local_day(at);
-    if cx.zone.midnight(day) >= at { day } else { day.saturating_add(1) }
+/// A date is its midnight, so an instant divides the days. Those from `first` on have a midnight at the instant or later,
+/// those from `after` on later; a day that the zone left out has the midnight of the next one, so that two may lie between.
+fn date_bound(zone: &Zone, at: i64, side: Side) -> Test {
+    let first = zone.first_midnight_from(at);
+    let after = zone.first_midnight_from(at.saturating_add(1));
+    let (divides, keeps_low) = match side {
+        Side::Lt => (first, true),
+        Side::Lte => (after, true),
+        Side::Gt => (after, false),
+        Side::Gte => (first, false),
+    };
+    if divides > time::DATE_MAX {
+        return if keeps_low { Test::Exists } else { Test::Never };
+    }
+    match side {
+        Side::Lte if after > first => Test::Lte(Value::Date(after - 1)),
+        Side::Gt if after > first => Test::Gt(Value::Date(after - 1)),
+        Side::Lt | Side::Lte => Test::Lt(Value::Date(divides)),
+        Side::Gt | Side::Gte => Test::Gte(Value::Date(divides)),
+    }
 }
 
 fn made(value: Value, side: Side) -> Test {
@@ -285,6 +354,15 @@ fn made(value: Value, side: Side) -> Test {
         Side::Lte => Test::Lte(value),
         Side::Gt => Test::Gt(value),
         Side::Gte => Test::Gte(value),
+    }
+}
+
+/// Beyond what there can be, every value or none is on the side that is kept.
+fn decimal_bound(number: Decimal, exponent: i32, side: Side) -> Test {
+    match side_of(&number, exponent) {
+        None => made(Value::Decimal(number), side),
+        Some(beyond) if beyond.is_gt() == matches!(side, Side::Lt | Side::Lte) => Test::Exists,
+        Some(_) => Test::Never,
     }
 }
 

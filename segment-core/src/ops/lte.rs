@@ -17,7 +17,7 @@ pub(super) fn fits(subject: Subject<'_>) -> bool {
 }
 
 pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
-    literal::bound(cx, asked.subject, asked.literal()?, &asked.value_at(), Side::Lte)
+    literal::order(cx, asked, Side::Lte)
 }
 
 pub(super) fn holds(bound: &Value, value: &Value) -> bool {

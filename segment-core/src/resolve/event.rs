@@ -28,15 +28,15 @@ pub(super) fn resolve(cx: &mut Cx<'_>, event: &EventCondition, pointer: &Pointer
         Some(WindowSpec::Invalid) => None,
         Some(WindowSpec::Given(window)) => cx.window(window, &pointer.key("window")),
     };
-    let measure = measure(cx, event.measure.as_ref(), &pointer.key("measure"))?;
+    let measure = measure(cx, event.measure.as_ref(), &pointer.key("measure"));
     let (test, negative) = match &event.comparison {
         None => (Test::Gte(Value::Integer(1)), false),
         Some(comparison) => {
-            let subject = subject(&measure);
+            let subject = measure.as_ref().map_or_else(|| unmeasured(event.measure.as_ref()), subject);
             cx.comparison(comparison, subject, pointer)?
         }
     };
-    let leaf = Node::Leaf(Leaf::Event(EventLeaf { events: events?, filter: filter?, window: window?, measure, test }));
+    let leaf = Node::Leaf(Leaf::Event(EventLeaf { events: events?, filter: filter?, window: window?, measure: measure?, test }));
     Some(if negative { Node::Not(Arc::new(leaf)) } else { leaf })
 }
 
@@ -131,5 +131,15 @@ fn subject(measure: &Measure) -> Subject<'_> {
         Measure::Avg(_) => Subject::Avg,
         Measure::Min(f) | Measure::Max(f) | Measure::First(f) | Measure::Last(f) => Subject::Of(&f.ty),
         Measure::FirstTime | Measure::LastTime => Subject::Of(&Type::Timestamp),
+    }
+}
+
+/// What a measure at fault is compared as: for some that does not depend on the property.
+fn unmeasured(spec: Option<&MeasureSpec>) -> Subject<'static> {
+    match spec {
+        Some(MeasureSpec::Of(MeasureName::Sum, _)) => Subject::Sum,
+        Some(MeasureSpec::Of(MeasureName::Avg, _)) => Subject::Avg,
+        Some(MeasureSpec::Of(MeasureName::Distinct, _)) => Subject::Of(&Type::Integer),
+        None | Some(MeasureSpec::Of(..) | MeasureSpec::Plain(_) | MeasureSpec::Invalid) => Subject::Unknown,
     }
 }

@@ -5,7 +5,6 @@ use crate::catalog::{Builtin, Field, Origin, Scope};
 use crate::condition::FieldCondition;
 use crate::diagnostics::{Code, Pointer};
 use crate::names;
-use crate::ops::Subject;
 use crate::plan::{FieldRef, Filter, Source};
 use crate::types::{Fields, Type};
 
@@ -18,6 +17,8 @@ pub(crate) enum Names<'a> {
     Properties,
     /// The fields of a list's items.
     Item(&'a Fields),
+    /// The fields of items that are not known, because their list is not: none is found, and none reported.
+    Unknown,
 }
 
 impl Cx<'_> {
@@ -33,9 +34,10 @@ impl Cx<'_> {
         let field = match names {
             Names::Attributes => catalog.attributes.get(name),
             Names::Properties => catalog.properties.get(name),
-            Names::Item(_) => None,
+            Names::Item(_) | Names::Unknown => None,
         };
         let found = match names {
+            Names::Unknown => return None,
             Names::Attributes => field.and_then(|f| stored(f, Scope::Attribute, name, &rest)),
             Names::Properties => field.and_then(|f| stored(f, Scope::Property, name, &rest)),
             Names::Item(fields) => fields.get(name).and_then(|ty| walk(ty, &rest)).map(|walked| FieldRef {
@@ -53,6 +55,7 @@ impl Cx<'_> {
                 }
                 Names::Properties => (Code::UnknownProperty, "property", dotted_names(catalog.properties.iter().map(|(n, f)| (n, &f.ty)))),
                 Names::Item(fields) => (Code::UnknownProperty, "field of the items", dotted_names(fields.iter())),
+                Names::Unknown => return None,
             };
             let hint = names::nearest(dotted, known.iter().map(String::as_str));
             self.fault_hint(code, at, format!("there is no {what} \"{dotted}\": it is neither declared nor ever seen"), hint);
@@ -122,8 +125,7 @@ pub(crate) fn filter(cx: &mut Cx<'_>, condition: &FieldCondition, names: Names<'
         FieldCondition::Any(children) => Some(Filter::Any(group(cx, children, names, pointer, "any")?)),
         FieldCondition::Not(child) => Some(Filter::Not(Box::new(filter(cx, child, names, &pointer.key("not"))?))),
         FieldCondition::Property(name, comparison) => {
-            let field = cx.field(names, name, &pointer.key("property"))?;
-            let (test, negative) = cx.comparison(comparison, Subject::Of(&field.ty), pointer)?;
+            let (field, test, negative) = cx.tested(names, (name, "property"), comparison, pointer)?;
             let test = Filter::Test(field, test);
             Some(if negative { Filter::Not(Box::new(test)) } else { test })
         }

@@ -22,7 +22,7 @@ use crate::diagnostics::{Code, Diagnostic, Pointer};
 use crate::limits;
 use crate::names;
 use crate::ops::{Asked, Subject};
-use crate::plan::{Interval, Leaf, Node, Plan, Sample, ShownWindow, Test};
+use crate::plan::{FieldRef, Interval, Leaf, Node, Plan, Sample, ShownWindow, Test};
 use crate::time::{Window, WindowFault, Zone, resolve_window};
 use crate::types::Type;
 
@@ -68,6 +68,9 @@ pub fn resolve(condition: &Condition, catalog: &Catalog, library: &Library, as_o
         outer: String::new(),
         expanded: 0,
         too_many: false,
+        at: Depth::default(),
+        deepest: Depth::default(),
+        too_deep: false,
     };
     let root = cx.node(condition, &Pointer::ROOT);
     let Cx { zone, diagnostics, warnings, windows, .. } = cx;
@@ -84,14 +87,34 @@ pub(crate) struct Cx<'a> {
     diagnostics: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     windows: Vec<ShownWindow>,
-    /// Segments resolved so far, with the number of their nodes.
-    memo: BTreeMap<String, (Option<Arc<Node>>, usize)>,
+    /// Segments resolved so far.
+    memo: BTreeMap<String, Known>,
     /// The segments being resolved, outermost first.
     path: Vec<String>,
     /// Pointer to the outermost reference being resolved.
     outer: String,
     expanded: usize,
     too_many: bool,
+    at: Depth,
+    /// The deepest that was come to.
+    deepest: Depth,
+    too_deep: bool,
+}
+
+/// How deep something is in the tree with its saved segments put in, or how deep it is itself.
+#[derive(Debug, Clone, Copy, Default)]
+struct Depth {
+    levels: usize,
+    references: usize,
+}
+
+/// A saved segment that was resolved.
+#[derive(Debug, Clone)]
+struct Known {
+    node: Option<Arc<Node>>,
+    /// Its nodes.
+    nodes: usize,
+    depth: Depth,
 }
 
 impl Cx<'_> {
@@ -119,7 +142,7 @@ impl Cx<'_> {
             Some(_) => Diagnostic::new(
                 code,
                 self.outer.clone(),
-                format!("in segment \"{}\" at \"{pointer}\": {message}", self.path.join("\" → \"")),
+                format!("in segment \"{}\" at \"{pointer}\": {message}", cycle::shortened(self.path.clone()).join("\" → \"")),
             ),
         }
     }
@@ -145,8 +168,11 @@ impl Cx<'_> {
                 self.fault(Code::MixedUnits, at, "an aligned \"ago\" needs one unit for both ends");
                 None
             }
-            Err(WindowFault::BadTime { member }) => {
-                self.fault(Code::InvalidWindow, &at.key(member), "an instant such as 2026-01-31T09:00:00Z, or a date, is needed");
+            Err(WindowFault::BadTimes { from, to }) => {
+                for member in [from.then_some("from"), to.then_some("to")].into_iter().flatten() {
+                    let message = "an instant such as 2026-01-31T09:00:00Z, or a date, is needed";
+                    self.fault(Code::InvalidWindow, &at.key(member), message);
+                }
                 None
             }
         }
@@ -161,6 +187,13 @@ impl Cx<'_> {
     /// Resolves a comparison of a subject; the test is positive, the flag says to take its complement.
     pub(crate) fn comparison(&mut self, comparison: &Comparison, subject: Subject<'_>, pointer: &Pointer<'_>) -> Option<(Test, bool)> {
         let op = comparison.op?;
+        if matches!(subject, Subject::Unknown) {
+            // What it would warn of depends on the type.
+            let warned = self.warnings.len();
+            op.resolve(self, &Asked { subject, comparison, pointer, negative: op.is_negative() });
+            self.warnings.truncate(warned);
+            return None;
+        }
         if !op.fits(subject) {
             let fitting: Vec<&str> = crate::ops::Op::ALL.iter().filter(|o| o.fits(subject)).map(|o| o.name()).collect();
             self.fault_hint(
@@ -173,6 +206,21 @@ impl Cx<'_> {
         }
         let asked = Asked { subject, comparison, pointer, negative: op.is_negative() };
         op.resolve(self, &asked).map(|test| (test, op.is_negative()))
+    }
+
+    /// Resolves a comparison of what a name stands for; the name is the member of that key. An unknown name does not hide
+    /// what the value is at fault for.
+    fn tested(
+        &mut self,
+        names: Names<'_>,
+        (name, key): (&str, &str),
+        comparison: &Comparison,
+        pointer: &Pointer<'_>,
+    ) -> Option<(FieldRef, Test, bool)> {
+        let field = self.field(names, name, &pointer.key(key));
+        let subject = field.as_ref().map_or(Subject::Unknown, |field| Subject::Of(&field.ty));
+        let (test, negative) = self.comparison(comparison, subject, pointer)?;
+        Some((field?, test, negative))
     }
 
     fn count_node(&mut self, pointer: &Pointer<'_>, nodes: usize) -> bool {
@@ -191,23 +239,50 @@ impl Cx<'_> {
         false
     }
 
+    /// Goes deeper, by so much at the most; false where that is too deep, which is reported once.
+    fn enter(&mut self, pointer: &Pointer<'_>, by: Depth) -> bool {
+        let to = Depth { levels: self.at.levels + by.levels, references: self.at.references + by.references };
+        self.deepest.levels = self.deepest.levels.max(to.levels);
+        self.deepest.references = self.deepest.references.max(to.references);
+        let message = if to.references > limits::REFERENCE_DEPTH_MAX {
+            format!("saved segments are more than {} deep one inside another", limits::REFERENCE_DEPTH_MAX)
+        } else if to.levels > limits::EXPANDED_DEPTH_MAX {
+            format!("with its saved segments put in, the tree is deeper than {} levels", limits::EXPANDED_DEPTH_MAX)
+        } else {
+            return true;
+        };
+        if !self.too_deep {
+            self.too_deep = true;
+            self.fault(Code::TooDeep, pointer, message);
+        }
+        false
+    }
+
     fn node(&mut self, condition: &Condition, pointer: &Pointer<'_>) -> Option<Arc<Node>> {
-        if !matches!(condition, Condition::Segment(_)) && !self.count_node(pointer, 1) {
+        if let Condition::Segment(key) = condition {
+            return self.segment(key, &pointer.key("segment"));
+        }
+        if !self.count_node(pointer, 1) || !self.enter(pointer, Depth { levels: 1, references: 0 }) {
             return None;
         }
-        let node = match condition {
+        self.at.levels += 1;
+        let node = self.bare_node(condition, pointer);
+        self.at.levels -= 1;
+        node.map(Arc::new)
+    }
+
+    fn bare_node(&mut self, condition: &Condition, pointer: &Pointer<'_>) -> Option<Node> {
+        Some(match condition {
             Condition::All(children) => Node::All(self.children(children, pointer, "all")?),
             Condition::Any(children) => Node::Any(self.children(children, pointer, "any")?),
             Condition::Not(child) => Node::Not(self.node(child, &pointer.key("not"))?),
             Condition::Everyone => Node::Const(true),
             Condition::Attribute(name, comparison) => {
-                let field = self.field(Names::Attributes, name, &pointer.key("attribute"))?;
-                let (test, negative) = self.comparison(comparison, Subject::Of(&field.ty), pointer)?;
+                let (field, test, negative) = self.tested(Names::Attributes, (name, "attribute"), comparison, pointer)?;
                 let leaf = Node::Leaf(Leaf::Attribute(field, test));
                 if negative { Node::Not(Arc::new(leaf)) } else { leaf }
             }
             Condition::Event(event) => event::resolve(self, event, pointer)?,
-            Condition::Segment(key) => return self.segment(key, &pointer.key("segment")),
             Condition::List(key) => {
                 if !self.library.lists.contains(key) {
                     let hint = names::nearest(key, self.library.lists.iter().map(String::as_str));
@@ -223,9 +298,9 @@ impl Cx<'_> {
                 }
                 return None;
             }
-            Condition::Invalid => return None,
-        };
-        Some(Arc::new(node))
+            // A reference is no node of its own.
+            Condition::Segment(_) | Condition::Invalid => return None,
+        })
     }
 
     fn children(&mut self, children: &[Condition], pointer: &Pointer<'_>, key: &str) -> Option<Vec<Arc<Node>>> {
@@ -241,19 +316,22 @@ impl Cx<'_> {
 
     fn segment(&mut self, key: &str, at: &Pointer<'_>) -> Option<Arc<Node>> {
         if let Some(start) = self.path.iter().position(|k| k == key) {
-            let cycle: Vec<&str> = self.path.iter().skip(start).map(String::as_str).chain([key]).collect();
-            let message = format!("segments refer to each other in a circle: {}", cycle.join(" → "));
+            let circle = self.path.iter().skip(start).cloned().chain([key.to_owned()]).collect();
+            let message = format!("segments refer to each other in a circle: {}", cycle::shortened(circle).join(" → "));
             self.fault(Code::SegmentCycle, at, message);
             return None;
         }
-        if let Some((node, nodes)) = self.memo.get(key).cloned() {
-            return if self.count_node(at, nodes) { node } else { None };
+        if let Some(known) = self.memo.get(key).cloned() {
+            return known.node.filter(|_| self.count_node(at, known.nodes) && self.enter(at, known.depth));
         }
         let Some(text) = self.library.segments.get(key) else {
             let hint = names::nearest(key, self.library.segments.keys().map(String::as_str));
             self.fault_hint(Code::UnknownSegment, at, format!("there is no segment \"{key}\""), hint);
             return None;
         };
+        if !self.enter(at, Depth { levels: 0, references: 1 }) {
+            return None;
+        }
         let parsed = Condition::parse(text);
         let outermost = self.path.is_empty();
         if outermost {
@@ -263,20 +341,26 @@ impl Cx<'_> {
         for d in &parsed.diagnostics {
             self.fault_hint(d.code, &d.pointer, d.message.clone(), d.hint.clone());
         }
-        let before = self.expanded;
+        let (before, here, deepest) = (self.expanded, self.at, self.deepest);
+        self.at.references += 1;
+        self.deepest = self.at;
         let node = if parsed.diagnostics.is_empty() { self.node(&parsed.condition, &Pointer::ROOT) } else { None };
-        let nodes = self.expanded.saturating_sub(before);
+        let depth = Depth { levels: self.deepest.levels - here.levels, references: self.deepest.references - here.references };
+        self.at = here;
+        self.deepest.levels = self.deepest.levels.max(deepest.levels);
+        self.deepest.references = self.deepest.references.max(deepest.references);
         self.path.pop();
         if outermost {
             self.outer.clear();
         }
-        self.memo.insert(key.to_owned(), (node.clone(), nodes));
+        let nodes = self.expanded.saturating_sub(before);
+        self.memo.insert(key.to_owned(), Known { node: node.clone(), nodes, depth });
         node
     }
 
     fn sample(&mut self, sample: &SampleCondition, at: &Pointer<'_>) -> Option<Sample> {
         let percent =
-            sample.percent.as_deref().and_then(|p| Decimal::parse(p).ok()).filter(|p| *p >= Decimal::from(0) && *p <= Decimal::from(100));
+            sample.percent.as_deref().and_then(|p| Decimal::literal(p).ok()).filter(|p| *p >= Decimal::from(0) && *p <= Decimal::from(100));
         if percent.is_none() && sample.percent.is_some() {
             self.fault(Code::InvalidValue, &at.key("percent"), "\"percent\" is a number from 0 to 100");
         }

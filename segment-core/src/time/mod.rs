@@ -22,6 +22,11 @@ pub const INSTANT_MIN: i64 = -62_135_596_800_000_000;
 /// 9999-12-31T23:59:59.999999Z, in microseconds.
 pub const INSTANT_MAX: i64 = 253_402_300_799_999_999;
 
+/// 0001-01-01, in days since 1970-01-01.
+pub const DATE_MIN: i32 = -719_162;
+/// 9999-12-31, in days since 1970-01-01.
+pub const DATE_MAX: i32 = 2_932_896;
+
 /// Microseconds in a second.
 pub(crate) const SECOND: i64 = 1_000_000;
 /// Microseconds in a day of 24 hours.

@@ -139,10 +139,12 @@ pub enum WindowFault {
     Empty,
     /// An aligned `ago` has two units.
     MixedUnits,
-    /// A time that is neither an instant nor a date.
-    BadTime {
-        /// `from` or `to`.
-        member: &'static str,
+    /// A time that is neither an instant nor a date, or two.
+    BadTimes {
+        /// It is `from`.
+        from: bool,
+        /// It is `to`.
+        to: bool,
     },
 }
 
@@ -177,11 +179,13 @@ pub fn resolve_window(window: &Window, as_of: i64, zone: &Zone) -> Result<Interv
             }
         }
         Window::Between { from, to } => {
-            let read = |text: &Option<String>, member| match text {
-                Some(text) => parse_instant(text, zone).map(Some).ok_or(WindowFault::BadTime { member }),
-                None => Ok(None),
-            };
-            let (from, to) = (read(from, "from")?, read(to, "to")?);
+            let read = |text: &Option<String>| text.as_deref().map(|text| parse_instant(text, zone));
+            let (from, to) = (read(from), read(to));
+            let (bad_from, bad_to) = (from == Some(None), to == Some(None));
+            if bad_from || bad_to {
+                return Err(WindowFault::BadTimes { from: bad_from, to: bad_to });
+            }
+            let (from, to) = (from.flatten(), to.flatten());
             match (from, to) {
                 (None, None) => return Err(WindowFault::Empty),
                 (Some(from), Some(to)) if from >= to => return Err(WindowFault::Empty),
@@ -404,8 +408,9 @@ mod tests {
         refused(between(None, None), WindowFault::Empty);
         refused(between(Some("2024-01-01"), Some("2024-01-01")), WindowFault::Empty);
         refused(between(Some("2024-01-01T00:00:00Z"), Some("2024-01-01T01:00:00+01:00")), WindowFault::Empty);
-        refused(between(Some("yesterday"), None), WindowFault::BadTime { member: "from" });
-        refused(between(Some("2024-01-01"), Some("2024-02-30")), WindowFault::BadTime { member: "to" });
+        refused(between(Some("yesterday"), None), WindowFault::BadTimes { from: true, to: false });
+        refused(between(Some("yesterday"), Some("today")), WindowFault::BadTimes { from: true, to: true });
+        refused(between(Some("2024-01-01"), Some("2024-02-30")), WindowFault::BadTimes { from: false, to: true });
     }
 
     #[test]

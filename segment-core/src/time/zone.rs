@@ -1,5 +1,6 @@
 //! Time zones, from the bundled database.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -8,10 +9,13 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 
 use super::calendar::civil_of_days;
-use super::{DAY, INSTANT_MAX, INSTANT_MIN, SECOND, clamp_instant};
+use super::{DATE_MAX, DATE_MIN, DAY, INSTANT_MAX, INSTANT_MIN, SECOND, clamp_instant};
 
 /// Ranges of one offset that a cache keeps; a zone has a few hundred in all the years that data has.
 const RANGES_MAX: usize = 4_096;
+
+/// 2100-01-01: by then every rule for the clocks has come up that the database foresees; after, they repeat.
+const FOLDS_UNTIL_S: i64 = 4_102_444_800;
 
 /// A time zone. Cheap to clone.
 #[derive(Clone)]
@@ -87,6 +91,36 @@ impl Zone {
     /// The day that the wall clock shows at an instant. For many instants `LocalDays` is faster.
     pub fn local_day(&self, micros: i64) -> i32 {
         day_of(micros, self.offset_at(micros))
+    }
+
+    /// The first day whose midnight is not before the instant; one past `DATE_MAX` where there is none.
+    pub fn first_midnight_from(&self, micros: i64) -> i32 {
+        // Where clocks go back over midnight, or a day is left out, the day shown at the instant is a guess and no more.
+        let mut day = self.local_day(micros).clamp(DATE_MIN, DATE_MAX);
+        while day <= DATE_MAX && self.midnight(day) < micros {
+            day += 1;
+        }
+        while day > DATE_MIN && self.midnight(day - 1) >= micros {
+            day -= 1;
+        }
+        day
+    }
+
+    /// By how many seconds clocks went back, or will, where a midnight came twice; each length once, the shortest first.
+    pub fn folded_midnights(&self) -> BTreeSet<i64> {
+        const DAY_S: i64 = DAY / SECOND;
+        let mut before = i64::from(self.zone.to_offset(Timestamp::MIN).seconds());
+        let mut lengths = BTreeSet::new();
+        for change in self.zone.following(Timestamp::MIN).take_while(|t| t.timestamp().as_second() < FOLDS_UNTIL_S) {
+            let (at, after) = (change.timestamp().as_second(), i64::from(change.offset().seconds()));
+            // The wall clock shows `[at + after, at + before)` twice.
+            let midnight = (at + after + DAY_S - 1).div_euclid(DAY_S) * DAY_S;
+            if midnight < at + before {
+                lengths.insert(before - after);
+            }
+            before = after;
+        }
+        lengths
     }
 
     /// The instants around this one that have the same offset, `[start, end)`, and the offset.
@@ -301,6 +335,93 @@ mod tests {
         assert_eq!(days.day(last), parse_date("2011-12-29").unwrap());
         assert_eq!(days.day(last + SECOND - 1), parse_date("2011-12-29").unwrap());
         assert_eq!(days.day(last + SECOND), parse_date("2011-12-31").unwrap());
+    }
+
+    /// The instants at which clocks changed from 1970 to 2037, of every zone, zones that are the same once.
+    fn changes() -> Vec<(Zone, Vec<i64>)> {
+        const END: i64 = 2_145_916_800 * SECOND;
+        let mut seen = std::collections::HashSet::new();
+        let mut out = Vec::new();
+        for name in TimeZoneDatabase::bundled().available() {
+            let zone = zone(name.as_str());
+            let changes: Vec<(i64, i64)> = zone
+                .zone
+                .following(timestamp(0))
+                .map(|t| (t.timestamp().as_microsecond(), i64::from(t.offset().seconds())))
+                .take_while(|(at, _)| *at < END)
+                .collect();
+            if seen.insert((zone.offset_at(0), changes.clone())) {
+                out.push((zone, changes.into_iter().map(|(at, _)| at).collect()));
+            }
+        }
+        assert!(out.len() > 200, "{} zones", out.len());
+        out
+    }
+
+    #[test]
+    fn first_midnights_in_every_zone_around_every_change() {
+        for (zone, changes) in changes() {
+            for change in changes {
+                let day = zone.local_day(change);
+                let days: Vec<(i32, i64)> = (day - 4..=day + 4).map(|d| (d, zone.midnight(d))).collect();
+                assert!(days.windows(2).all(|d| d[0].1 <= d[1].1), "{zone} {day}");
+                let midnights = days[3..6].iter().flat_map(|(_, at)| [at - 1, *at, at + 1]);
+                for at in [change - 1, change, change + 1].into_iter().chain(midnights) {
+                    let first = days.iter().find(|(_, midnight)| *midnight >= at).map(|(d, _)| *d);
+                    assert_eq!(Some(zone.first_midnight_from(at)), first, "{zone} {}", format_instant(at));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn first_midnights() {
+        for (name, at, day) in [
+            ("UTC", "2024-05-15T00:00:00Z", "2024-05-15"),
+            ("UTC", "2024-05-15T00:00:00.000001Z", "2024-05-16"),
+            // The clocks went back from 00:01 to 23:01, and this is the second 00:15.
+            ("America/St_Johns", "1987-10-25T02:45:00Z", "1987-10-26"),
+            ("America/St_Johns", "1987-10-25T02:30:00Z", "1987-10-25"),
+            // The 30th, which was left out, starts when the 31st does.
+            ("Pacific/Apia", "2011-12-30T10:00:00Z", "2011-12-30"),
+            ("Pacific/Apia", "2011-12-30T10:00:00.000001Z", "2012-01-01"),
+            ("Asia/Tokyo", "0001-01-01T00:00:00Z", "0001-01-01"),
+        ] {
+            let zone = zone(name);
+            let at = parse_instant(at, &zone).unwrap();
+            assert_eq!(zone.first_midnight_from(at), parse_date(day).unwrap(), "{name} {at}");
+        }
+        assert_eq!(zone("UTC").first_midnight_from(INSTANT_MAX), DATE_MAX + 1);
+        assert_eq!(zone("America/New_York").first_midnight_from(INSTANT_MAX), DATE_MAX + 1);
+    }
+
+    #[test]
+    fn folded_midnights() {
+        assert!(zone("UTC").folded_midnights().is_empty());
+        for (name, length) in [("Asia/Tokyo", 3_600), ("America/Havana", 3_600), ("America/St_Johns", 3_600), ("America/St_Johns", 7_200)] {
+            assert!(zone(name).folded_midnights().contains(&length), "{name} {length}");
+        }
+    }
+
+    #[test]
+    fn folded_midnights_in_every_zone_are_so_long() {
+        let mut folded = 0;
+        for (zone, changes) in changes() {
+            let lengths = zone.folded_midnights();
+            for change in changes {
+                let day = zone.local_day(change);
+                for local in [i64::from(day) * DAY, i64::from(day + 1) * DAY] {
+                    let first = zone.instant_of_local(local);
+                    // The second, if there is one, is by the offset after the change.
+                    let second = local - zone.offset_at(change);
+                    if second > first && second + zone.offset_at(second) == local && first + zone.offset_at(first) == local {
+                        folded += 1;
+                        assert!(lengths.contains(&((second - first) / SECOND)), "{zone} {}", format_instant(first));
+                    }
+                }
+            }
+        }
+        assert!(folded > 100, "{folded}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod form;
 mod meaning;
+mod references;
 mod warned;
 
 use std::collections::BTreeSet;

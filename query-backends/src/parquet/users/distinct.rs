@@ -37,11 +37,7 @@ pub(super) struct DistinctCounts {
 
 impl DistinctCounts {
     /// Numbers the value of each row that is looked at, and counts those that are new to their group.
-    fn add<T>(
-        &mut self,
-        rows: impl Iterator<Item = (usize, T)>,
-        mut number: impl FnMut(&mut Self, T) -> Option<u32>,
-    ) -> Result<()> {
+    fn add<T>(&mut self, rows: impl Iterator<Item = (usize, T)>, mut number: impl FnMut(&mut Self, T) -> Option<u32>) -> Result<()> {
         for (group, value) in rows {
             let number = number(self, value).ok_or_else(|| exec_datafusion_err!("there are too many distinct values"))?;
             if number < u64::BITS {

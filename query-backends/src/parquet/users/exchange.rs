@@ -169,7 +169,8 @@ impl ExecutionPlan for UserExchangeExec {
                 None => started.insert(self.start(&context)?),
             };
             let receiver = started.receivers.get_mut(partition).and_then(Option::take);
-            let receiver = receiver.ok_or_else(|| internal_datafusion_err!("partition {partition} of UserExchangeExec was executed already"))?;
+            let receiver =
+                receiver.ok_or_else(|| internal_datafusion_err!("partition {partition} of UserExchangeExec was executed already"))?;
             (receiver, started.tasks.clone())
         };
         Ok(received(self.schema(), receiver, tasks))

@@ -23,6 +23,11 @@ fn no_condition() {
     faults(r#"{"all":[1,{"everyone":true},"x"]}"#, &[(InvalidCondition, "/all/0"), (InvalidCondition, "/all/2")]);
     faults(r#"{"not":[]}"#, &[(InvalidCondition, "/not")]);
     faults(r#"{"all":{"everyone":true}}"#, &[(InvalidValue, "/all")]);
+    faults(r#"{"all":[],"any":[]}"#, &[(InvalidCondition, "")]);
+    faults(
+        r#"{"event":"view","where":{"not":{"property":"age","op":"exists"},"property":"age","op":"exists"},"list":"chosen"}"#,
+        &[(InvalidCondition, ""), (InvalidCondition, "/where")],
+    );
     faults(r#"{"everyone":false}"#, &[(InvalidValue, "/everyone")]);
 }
 
@@ -31,7 +36,11 @@ fn unknown_fields() {
     faults(r#"{"everyone":true,"x":1}"#, &[(UnknownField, "/x")]);
     faults(r#"{"evryone":true}"#, &[(UnknownField, "/evryone")]);
     hint(r#"{"evryone":true}"#, "everyone");
-    faults(r#"{"all":[],"any":[]}"#, &[(UnknownField, "/any")]);
+    faults(r#"{"vlaue":1,"op":"is"}"#, &[(UnknownField, "/vlaue"), (InvalidCondition, "")]);
+    hint(r#"{"vlaue":1,"op":"is"}"#, "value");
+    faults(r#"{"x":1,"y":2,"x":3}"#, &[(DuplicateField, "/x"), (UnknownField, "/x"), (UnknownField, "/y"), (InvalidCondition, "")]);
+    faults(r#"{"property":"age","op":"exists"}"#, &[(UnknownField, "/property")]);
+    hint(r#"{"property":"age","op":"exists"}"#, "\"attribute\"");
     faults(r#"{"attribute":"age","op":"is","value":1,"window":{"last":{"n":1,"unit":"day"}}}"#, &[(UnknownField, "/window")]);
     faults(r#"{"attribute":"age","op":"is","value":1,"a/b~c":2}"#, &[(UnknownField, "/a~1b~0c")]);
     faults(r#"{"attribute":"age","op":"exists","value":1}"#, &[(UnknownField, "/value")]);
@@ -41,6 +50,11 @@ fn unknown_fields() {
     faults(r#"{"event":"view","where":{"attribute":"age","op":"exists"}}"#, &[(UnknownField, "/where/attribute")]);
     faults(r#"{"event":{"prefix":"v","suffix":"w"}}"#, &[(UnknownField, "/event/suffix")]);
     faults(r#"{"event":"view","measure":{"total":"score"},"op":"gt","value":1}"#, &[(UnknownField, "/measure/total")]);
+    faults(
+        r#"{"event":"view","measure":{"total":"score","smu":"score"},"op":"gt","value":1}"#,
+        &[(UnknownField, "/measure/total"), (UnknownField, "/measure/smu")],
+    );
+    hint(r#"{"event":"view","where":{"attribute":"age","op":"exists"}}"#, "\"property\"");
     faults(r#"{"event":"view","measure":{"sum":"score","avg":"score"},"op":"gt","value":1}"#, &[(UnknownField, "/measure/avg")]);
     faults(r#"{"sample":{"percent":1,"salt":"x","of":2}}"#, &[(UnknownField, "/sample/of")]);
     faults(
@@ -87,6 +101,8 @@ fn windows() {
         (r#"{"last":{"n":1.5,"unit":"day"}}"#, InvalidWindow, "/window/last/n"),
         (r#"{"last":{"n":1000001,"unit":"day"}}"#, InvalidWindow, "/window/last/n"),
         (r#"{"last":{"n":"1","unit":"day"}}"#, InvalidWindow, "/window/last/n"),
+        (r#"{"last":{"n":1e999,"unit":"day"}}"#, NonFinite, "/window/last/n"),
+        (r#"{"last":{"n":1e-500,"unit":"day"}}"#, InvalidWindow, "/window/last/n"),
         (r#"{"last":{"n":1,"unit":"days"}}"#, InvalidWindow, "/window/last/unit"),
         (r#"{"last":{"n":1,"unit":"fortnight"}}"#, InvalidWindow, "/window/last/unit"),
         (r#"{"last":{"n":1}}"#, MissingField, "/window/last"),
@@ -117,6 +133,7 @@ fn windows() {
     ] {
         faults(&window(text), &[]);
     }
+    faults(&window(r#"{"from":"yesterday","to":"today"}"#), &[(InvalidWindow, "/window/from"), (InvalidWindow, "/window/to")]);
     let attribute = |w: &str| format!(r#"{{"attribute":"joined","op":"in_window","value":{w}}}"#);
     faults(&attribute(r#"{"next":{"n":1,"unit":"day"}}"#), &[]);
     faults(&attribute(r#"{"next":{"n":1,"unit":"day"},"aligned":true}"#), &[(UnknownField, "/value/aligned")]);
@@ -170,4 +187,13 @@ fn bounds() {
     let items = |op: &str, n: usize| format!(r#"{{"attribute":"tags","op":"{op}","value":[{}]}}"#, vec!["\"a\""; n].join(","));
     faults(&items("has_any", 10_001), &[(TooManyValues, "/value")]);
     faults(&items("has_all", 10_001), &[(TooManyValues, "/value")]);
+}
+
+/// Quadratic work would take minutes here.
+#[test]
+fn tens_of_thousands_of_members() {
+    let members: Vec<String> = (0..40_000).map(|i| format!(r#""k{i}":0,"k{i}":1"#)).collect();
+    let checked = super::checked(&format!(r#"{{"everyone":true,{}}}"#, members.join(",")));
+    let count = |code| checked.diagnostics.iter().filter(|d| d.code == code).count();
+    assert_eq!((count(DuplicateField), count(UnknownField), checked.diagnostics.len()), (40_000, 40_000, 80_000));
 }

@@ -144,6 +144,13 @@ fn values() {
     ] {
         faults(&format!(r#"{{"attribute":"{name}","op":"{op}","value":{value}}}"#), &[(code, pointer)]);
     }
+    for name in ["age", "score"] {
+        for value in ["1e-500", "-1e-99999999999999999999", "0.1e-400"] {
+            faults(&format!(r#"{{"attribute":"{name}","op":"gt","value":{value}}}"#), &[]);
+        }
+    }
+    let digits = format!(r#"{{"attribute":"age","op":"gt","value":1.{}}}"#, "1".repeat(1_000));
+    faults(&digits, &[(InvalidValue, "/value")]);
     faults(r#"{"attribute":"country","op":"is","value":"a","ignore_case":"yes"}"#, &[(InvalidValue, "/ignore_case")]);
     faults(r#"{"attribute":5,"op":"is","value":"a"}"#, &[(InvalidValue, "/attribute")]);
     faults(r#"{"attribute":"age","op":5,"value":1}"#, &[(InvalidValue, "/op")]);
@@ -159,6 +166,10 @@ fn samples() {
     for percent in ["-1", "100.1", "1e5"] {
         faults(&sample(percent, ""), &[(InvalidValue, "/sample/percent")]);
     }
+    faults(&sample("1e999", ""), &[(NonFinite, "/sample/percent")]);
+    faults(&sample("1e-500", ""), &[]);
+    faults(&sample("200", r#","by":5"#), &[(InvalidValue, "/sample/percent"), (InvalidValue, "/sample/by")]);
+    faults(&sample("200", r#","by":"company""#), &[(InvalidValue, "/sample/percent"), (UnknownAttribute, "/sample/by")]);
     faults(&sample("\"5\"", ""), &[(InvalidValue, "/sample/percent")]);
     faults(&sample("\"5\"", r#","by":"company""#), &[(InvalidValue, "/sample/percent"), (UnknownAttribute, "/sample/by")]);
     faults(r#"{"sample":5}"#, &[(InvalidValue, "/sample")]);
@@ -216,5 +227,65 @@ fn everything_at_once() {
     faults(
         r#"{"attribute":"cart","op":"any_item","value":{"all":[{"property":"skew","op":"is","value":"x"},{"property":"n","op":"matches","value":"x"}]}}"#,
         &[(UnknownProperty, "/value/all/0/property"), (OperatorMismatch, "/value/all/1/op")],
+    );
+}
+
+/// An unknown name hides no fault that the value has whatever the type.
+#[test]
+fn values_of_the_unknown() {
+    let many = format!("[{}]", vec!["1"; 10_001].join(","));
+    for (op, value, faulty) in [
+        ("is", r#""a\u0000""#, &[(InvalidString, "")] as &[_]),
+        ("is", "[1]", &[(InvalidValue, "")]),
+        ("is_not", "1e999", &[(NonFinite, "")]),
+        ("is", "true", &[]),
+        ("in", r#""a""#, &[(InvalidValue, "")]),
+        ("in", r#"[1,"\ud800",{},1e999]"#, &[(InvalidString, "/1"), (InvalidValue, "/2"), (NonFinite, "/3")]),
+        ("not_in", &many, &[(TooManyValues, "")]),
+        ("in", "[]", &[]),
+        ("gt", "true", &[(InvalidValue, "")]),
+        ("gt", "5", &[]),
+        ("between", "[1]", &[(InvalidValue, "")]),
+        ("between", r#"[1,null]"#, &[(InvalidValue, "/1")]),
+        ("contains", "5", &[(InvalidValue, "")]),
+        ("matches", r#""(""#, &[(InvalidPattern, "")]),
+        ("matches", r#""a""#, &[]),
+        ("has_any", r#"["a",5]"#, &[(InvalidValue, "/1")]),
+        ("before", r#""soon""#, &[(InvalidValue, "")]),
+        ("before", r#""2024-01-01""#, &[]),
+        ("in_window", r#"{"from":"2024-02-01","to":"2024-01-01"}"#, &[(EmptyWindow, "")]),
+        ("in_window", r#"{"last":{"n":1,"unit":"day"}}"#, &[]),
+        (
+            "any_item",
+            r#"{"any":[{"property":"x","op":"matches","value":"("},{"property":"y","op":"is","value":1}]}"#,
+            &[(InvalidPattern, "/any/0/value")],
+        ),
+    ] {
+        let found = |at: &str, name: (_, &str)| -> Vec<(_, String)> {
+            let values = faulty.iter().map(|(code, pointer)| (*code, format!("{at}/value{pointer}")));
+            values.chain([(name.0, format!("{at}/{}", name.1))]).collect()
+        };
+        let check = |text: String, expected: Vec<(segment_core::diagnostics::Code, String)>| {
+            faults(&text, &expected.iter().map(|(code, pointer)| (*code, pointer.as_str())).collect::<Vec<_>>());
+            assert!(super::checked(&text).warnings.is_empty(), "{text}");
+        };
+        check(format!(r#"{{"attribute":"contry","op":"{op}","value":{value}}}"#), found("", (UnknownAttribute, "attribute")));
+        check(
+            format!(r#"{{"event":"view","where":{{"property":"prise","op":"{op}","value":{value}}}}}"#),
+            found("/where", (UnknownProperty, "property")),
+        );
+        check(
+            format!(r#"{{"event":"view","measure":{{"last":"prise"}},"op":"{op}","value":{value}}}"#),
+            found("", (UnknownProperty, "measure/last")),
+        );
+    }
+    let sum = |of: &str| format!(r#"{{"event":"view","measure":{{"{of}":"prise"}},"op":"gt","value":"5"}}"#);
+    for measure in ["sum", "avg", "distinct"] {
+        faults(&sum(measure), &[(UnknownProperty, &format!("/measure/{measure}")), (InvalidValue, "/value")]);
+    }
+    faults(&sum("max"), &[(UnknownProperty, "/measure/max")]);
+    faults(
+        r#"{"event":"view","measure":{"sum":"country"},"op":"matches","value":1}"#,
+        &[(MeasureMismatch, "/measure/sum"), (OperatorMismatch, "/op")],
     );
 }

@@ -2,7 +2,7 @@
 
 use segment_core::diagnostics::Code::*;
 
-use super::warnings;
+use super::{checked, warnings};
 
 #[test]
 fn nothing() {
@@ -69,4 +69,105 @@ fn never_seen() {
     warnings(r#"{"attribute":"planned","op":"exists"}"#, &[(NeverSeen, "/attribute")]);
     warnings(r#"{"event":"launch"}"#, &[(NeverSeen, "/event")]);
     warnings(r#"{"event":["view","launch"]}"#, &[(NeverSeen, "/event/1")]);
+}
+
+#[test]
+fn what_moves_with_the_instant_is_open() {
+    let both = |name: &str, window: &str, other: &str| {
+        format!(r#"{{"all":[{{"attribute":"{name}","op":"in_window","value":{window}}},{{"attribute":"{name}",{other}}}]}}"#)
+    };
+    let next = r#"{"next":{"n":7,"unit":"day"}}"#;
+    let future = r#"{"from":"2030-01-01","to":"2031-01-01"}"#;
+    for name in ["born", "joined"] {
+        warnings(&both(name, next, r#""op":"gt","value":"2030-01-01""#), &[]);
+        warnings(&both(name, r#"{"last":{"n":7,"unit":"day"}}"#, r#""op":"lt","value":"2020-01-01""#), &[]);
+        warnings(&both(name, future, r#""op":"exists""#), &[]);
+        warnings(&both(name, future, r#""op":"gt","value":"2040-01-01""#), &[]);
+        warnings(&both(name, next, r#""op":"not_exists""#), &[(NeverTrue, "/all")]);
+        warnings(&format!(r#"{{"attribute":"{name}","op":"in_window","value":{future}}}"#), &[]);
+    }
+}
+
+#[test]
+fn bounds_beyond_everything() {
+    let age = |op: &str, value: &str| format!(r#"{{"attribute":"age","op":"{op}","value":{value}}}"#);
+    for (op, value) in [("gt", "1e30"), ("gte", "9223372036854775808"), ("lt", "-1e30"), ("lte", "-1e30"), ("is", "1e30")] {
+        warnings(&age(op, value), &[(NeverTrue, "/value")]);
+    }
+    warnings(&age("lt", "1e30"), &[]);
+    warnings(&age("gt", "9223372036854775807"), &[(NeverTrue, "")]);
+    warnings(r#"{"attribute":"born","op":"gt","value":"9999-12-31T12:00:00Z"}"#, &[(NeverTrue, "/value")]);
+    let measured = |m: &str, op: &str, value: &str| format!(r#"{{"event":"view","measure":{{{m}}},"op":"{op}","value":{value}}}"#);
+    for count in [r#""count":true"#, r#""days":true"#, r#""distinct":"age""#] {
+        for (op, value) in [("gt", "-1"), ("gte", "-5"), ("gte", "-0.5"), ("is_not", "-1"), ("not_in", "[-1,-2]"), ("lt", "1e30")] {
+            warnings(&measured(count, op, value), &[(AlwaysTrue, "")]);
+        }
+        for (op, value) in [("is", "-1"), ("lt", "-1"), ("lte", "-1"), ("in", "[-1,-2]"), ("between", "[-3,-1]")] {
+            warnings(&measured(count, op, value), &[(NeverTrue, "")]);
+        }
+        warnings(&measured(count, "gt", "1e30"), &[(NeverTrue, "/value")]);
+        warnings(&measured(count, "between", "[-3,0]"), &[]);
+    }
+    let (sum, avg) = (r#""sum":"score""#, r#""avg":"score""#);
+    warnings(&measured(sum, "gt", "-1"), &[]);
+    warnings(&measured(sum, "gt", "1e49"), &[]);
+    warnings(&measured(sum, "gt", "1e60"), &[(NeverTrue, "/value")]);
+    warnings(&measured(sum, "is", "1e60"), &[(NeverTrue, "/value")]);
+    warnings(&measured(sum, "lt", "1e60"), &[(AlwaysTrue, "")]);
+    warnings(&measured(avg, "lt", "-1e31"), &[(NeverTrue, "/value")]);
+    warnings(&measured(avg, "lt", "1e31"), &[]);
+    warnings(&measured(avg, "gte", "1e30"), &[]);
+    let message = |text: &str| checked(text).warnings.iter().map(|w| w.message.clone()).collect::<String>();
+    assert!(message(&measured(sum, "is", "0.0000001")).contains("six decimals"));
+    assert!(message(&measured(sum, "in", "[0.0000001]")).contains("six decimals"));
+}
+
+#[test]
+fn without_regard_to_case() {
+    let country = |op: &str, value: &str| format!(r#"{{"attribute":"country","op":"{op}","value":{value},"ignore_case":true}}"#);
+    let group = |key: &str, a: &str, b: &str| format!(r#"{{"{key}":[{a},{b}]}}"#);
+    warnings(&group("all", &country("is", "\"A\""), &country("is", "\"b\"")), &[(NeverTrue, "/all")]);
+    warnings(&group("all", &country("is", "\"A\""), &country("is", "\"a\"")), &[]);
+    warnings(&group("all", &country("is", "\"A\""), &country("not_in", "[\"x\",\"a\"]")), &[(NeverTrue, "/all")]);
+    warnings(&group("any", &country("is_not", "\"A\""), &country("is_not", "\"B\"")), &[(AlwaysTrue, "/any")]);
+    warnings(&group("all", &country("is", "\"A\""), &country("starts_with", "\"B\"")), &[(NeverTrue, "/all")]);
+    warnings(&group("all", &country("is", "\"Ab\""), &country("contains", "\"B\"")), &[]);
+    // Whether `A` is meant is open where `a` is all that is known.
+    let exact = r#"{"attribute":"country","op":"contains","value":"A"}"#;
+    warnings(&group("all", &country("is", "\"A\""), exact), &[]);
+    warnings(&group("all", &country("is", "\"A\""), r#"{"attribute":"country","op":"is","value":"B"}"#), &[(NeverTrue, "/all")]);
+}
+
+#[test]
+fn inside_trees_over_events_and_items() {
+    let p = |name: &str, op: &str, value: &str| format!(r#"{{"property":"{name}","op":"{op}","value":{value}}}"#);
+    let group = |key: &str, a: &str, b: &str| format!(r#"{{"{key}":[{a},{b}]}}"#);
+    let not = |c: &str| format!(r#"{{"not":{c}}}"#);
+    let event = |tree: &str| format!(r#"{{"event":"view","where":{tree}}}"#);
+    let item = |tree: &str| format!(r#"{{"attribute":"cart","op":"any_item","value":{tree}}}"#);
+    let contains = p("country", "contains", "\"x\"");
+    warnings(&event(&group("all", &contains, &not(&contains))), &[(NeverTrue, "/where/all")]);
+    warnings(&event(&group("any", &contains, &p("country", "not_contains", "\"x\""))), &[(AlwaysTrue, "/where/any")]);
+    let differ = group("any", &p("country", "is_not", "\"a\""), &p("country", "is_not", "\"b\""));
+    warnings(&event(&differ), &[(AlwaysTrue, "/where/any")]);
+    warnings(&not(&event(&not(&differ))), &[(AlwaysTrue, "/not/where/not/any")]);
+    warnings(&event(&group("all", &p("age", "gt", "5"), &p("age", "lt", "5"))), &[(NeverTrue, "/where/all")]);
+    warnings(&event(&group("any", &p("age", "gte", "5"), &p("age", "lt", "5"))), &[]);
+    warnings(&event(&p("age", "gt", "1e30")), &[(NeverTrue, "/where/value")]);
+    warnings(&item(&group("all", &p("n", "is", "1"), &p("n", "is", "2"))), &[(NeverTrue, "/value/all")]);
+    let inside = p("cart", "any_item", &group("any", &p("n", "is_not", "1"), &p("n", "is_not", "2")));
+    warnings(
+        &event(&group("all", &inside, &p("age", "exists", "1").replace(",\"value\":1", ""))),
+        &[(AlwaysTrue, "/where/all/0/value/any")],
+    );
+    let last = r#"{"event":"view","measure":{"last":"cart"},"op":"any_item","value":"#;
+    warnings(&format!("{last}{}}}", group("all", &p("n", "is", "1"), &p("n", "is", "2"))), &[(NeverTrue, "/value/all")]);
+}
+
+/// Looking each of the values up among all of them one by one would take minutes here.
+#[test]
+fn long_lists() {
+    let list = |from: usize| (from..from + 10_000).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let tests: Vec<String> = (0..10).map(|i| format!(r#"{{"attribute":"age","op":"in","value":[{}]}}"#, list(i * 5_000))).collect();
+    warnings(&format!(r#"{{"any":[{}]}}"#, tests.join(",")), &[]);
 }

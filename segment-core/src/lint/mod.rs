@@ -1,0 +1,244 @@
+//! "Always true" and "never true": nodes that hold for everyone or for nobody whatever the data. Never warned wrongly.
+//!
+//! In: a resolved plan and the condition it came from, walked side by side so that a warning has its pointer; the trees of
+//! `where` and `any_item` too. A group is looked at for a part beside its complement, and for contradictions and
+//! tautologies over one attribute, one property or one measure: the tests of one operand are evaluated at every *place* its
+//! value can be (`places`). What is open at a place never gives a warning, and a window always is: at another `as_of` it
+//! holds other instants.
+
+mod places;
+
+use std::sync::Arc;
+
+use places::{Operand, What};
+
+use crate::condition::{Comparison, Condition, FieldCondition, Operand as Written};
+use crate::diagnostics::{Code, Diagnostic, Pointer};
+use crate::map::HashMap;
+use crate::plan::{Filter, Leaf, Node, Plan, Test};
+
+/// Groups with more parts than this are not compared with each other; it bounds the work on machine-made trees.
+const GROUP_COMPARED_MAX: usize = 256;
+
+/// The warnings of a tree.
+pub(crate) fn warnings(plan: &Plan, condition: &Condition) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    walk(condition, &plan.root, &Pointer::ROOT, &mut out);
+    out
+}
+
+/// A tree of conditions: over users, or over one event or item.
+trait Tree: PartialEq {
+    /// Whom it holds for if always, and if never.
+    const HOLDS: (&'static str, &'static str);
+
+    /// Whether it is an intersection, and its children, if it is a group.
+    fn group(&self) -> Option<(bool, Vec<&Self>)>;
+
+    /// What it is the complement of, if it is one.
+    fn negated(&self) -> Option<&Self>;
+
+    /// The test that it is, and of what.
+    fn tested(&self) -> Option<(Operand<'_>, &Test)>;
+}
+
+impl Tree for Node {
+    const HOLDS: (&'static str, &'static str) = ("holds for everyone", "holds for nobody");
+
+    fn group(&self) -> Option<(bool, Vec<&Self>)> {
+        match self {
+            Node::All(children) => Some((true, children.iter().map(Arc::as_ref).collect())),
+            Node::Any(children) => Some((false, children.iter().map(Arc::as_ref).collect())),
+            Node::Const(_) | Node::Not(_) | Node::Leaf(_) => None,
+        }
+    }
+
+    fn negated(&self) -> Option<&Self> {
+        match self {
+            Node::Not(child) => Some(child),
+            Node::Const(_) | Node::All(_) | Node::Any(_) | Node::Leaf(_) => None,
+        }
+    }
+
+    fn tested(&self) -> Option<(Operand<'_>, &Test)> {
+        match self {
+            Node::Leaf(Leaf::Attribute(field, test)) => Some((Operand::attribute(field), test)),
+            Node::Leaf(Leaf::Event(leaf)) => Some((Operand::measure(leaf), &leaf.test)),
+            Node::Const(_) | Node::All(_) | Node::Any(_) | Node::Not(_) | Node::Leaf(Leaf::List(_) | Leaf::Sample(_)) => None,
+        }
+    }
+}
+
+impl Tree for Filter {
+    const HOLDS: (&'static str, &'static str) = ("always holds", "never holds");
+
+    fn group(&self) -> Option<(bool, Vec<&Self>)> {
+        match self {
+            Filter::All(children) => Some((true, children.iter().collect())),
+            Filter::Any(children) => Some((false, children.iter().collect())),
+            Filter::Const(_) | Filter::Not(_) | Filter::Test(..) => None,
+        }
+    }
+
+    fn negated(&self) -> Option<&Self> {
+        match self {
+            Filter::Not(child) => Some(child),
+            Filter::Const(_) | Filter::All(_) | Filter::Any(_) | Filter::Test(..) => None,
+        }
+    }
+
+    fn tested(&self) -> Option<(Operand<'_>, &Test)> {
+        match self {
+            Filter::Test(field, test) => Some((Operand::property(field), test)),
+            Filter::Const(_) | Filter::All(_) | Filter::Any(_) | Filter::Not(_) => None,
+        }
+    }
+}
+
+fn constant_warning<T: Tree>(pointer: &Pointer<'_>, holds: bool, why: &str) -> Diagnostic {
+    let (code, what) = if holds { (Code::AlwaysTrue, T::HOLDS.0) } else { (Code::NeverTrue, T::HOLDS.1) };
+    Diagnostic::new(code, pointer, format!("this {what}: {why}"))
+}
+
+fn walk(condition: &Condition, node: &Node, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
+    match (condition, node) {
+        (Condition::All(conditions), Node::All(nodes)) | (Condition::Any(conditions), Node::Any(nodes)) => {
+            let at = pointer.key(word(node));
+            group(node, &at, out);
+            for (i, (condition, node)) in conditions.iter().zip(nodes).enumerate() {
+                walk(condition, node, &at.index(i), out);
+            }
+        }
+        (Condition::Not(condition), Node::Not(node)) => walk(condition, node, &pointer.key("not"), out),
+        (Condition::Attribute(_, comparison), _) => {
+            alone(node, pointer, out);
+            items(Some(comparison), node, pointer, out);
+        }
+        (Condition::Event(event), _) => {
+            alone(node, pointer, out);
+            if let (Some(condition), Node::Leaf(Leaf::Event(leaf))) = (&event.filter, unsigned(node).0) {
+                fields(condition, &leaf.filter, &pointer.key("where"), out);
+            }
+            items(event.comparison.as_ref(), node, pointer, out);
+        }
+        _ => {}
+    }
+}
+
+/// The tree of an `any_item`.
+fn items<T: Tree>(comparison: Option<&Comparison>, tree: &T, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
+    if let Some(Written::Items(condition)) = comparison.map(|c| &c.operand)
+        && let Some((_, Test::AnyItem(filter))) = unsigned(tree).0.tested()
+    {
+        fields(condition, filter, &pointer.key("value"), out);
+    }
+}
+
+fn fields(condition: &FieldCondition, filter: &Filter, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
+    match (condition, filter) {
+        (FieldCondition::All(conditions), Filter::All(filters)) | (FieldCondition::Any(conditions), Filter::Any(filters)) => {
+            let at = pointer.key(word(filter));
+            group(filter, &at, out);
+            for (i, (condition, filter)) in conditions.iter().zip(filters).enumerate() {
+                fields(condition, filter, &at.index(i), out);
+            }
+        }
+        (FieldCondition::Not(condition), Filter::Not(filter)) => fields(condition, filter, &pointer.key("not"), out),
+        (FieldCondition::Property(_, comparison), _) => {
+            alone(filter, pointer, out);
+            items(Some(comparison), filter, pointer, out);
+        }
+        _ => {}
+    }
+}
+
+/// One predicate that is constant by itself, such as `count gte 0`.
+fn alone<T: Tree>(tree: &T, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
+    let (bare, positive) = unsigned(tree);
+    let Some((operand, test)) = bare.tested() else {
+        return;
+    };
+    if matches!(test, Test::Never) {
+        // Its operator has said so already, and why.
+        return;
+    }
+    let places = operand.places(&[test]);
+    for constant in [true, false] {
+        if places.all(|place| places.holds(test, place) == Some(constant)) {
+            out.push(constant_warning::<T>(pointer, constant == positive, "every value there can be gives the same answer"));
+        }
+    }
+}
+
+/// The key of a group.
+fn word<T: Tree>(group: &T) -> &'static str {
+    if group.group().is_some_and(|(all, _)| all) { "all" } else { "any" }
+}
+
+/// A group as a whole.
+fn group<T: Tree>(tree: &T, at: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
+    let Some((all, children)) = tree.group() else {
+        return;
+    };
+    let mut parts = Vec::new();
+    for child in children {
+        flatten(child, all, &mut parts);
+    }
+    if (2..=GROUP_COMPARED_MAX).contains(&parts.len())
+        && let Some(why) = constant(&parts, all)
+    {
+        out.push(constant_warning::<T>(at, !all, &why));
+    }
+}
+
+/// Why an intersection of these is empty, or their union everything, if it is.
+fn constant<T: Tree>(parts: &[&T], all: bool) -> Option<String> {
+    for (i, part) in parts.iter().enumerate() {
+        let (bare, sign) = unsigned(*part);
+        let complement = |other: &&T| {
+            let (other, other_sign) = unsigned(*other);
+            other_sign != sign && other == bare
+        };
+        if parts.iter().skip(i + 1).any(complement) {
+            return Some("it has a condition beside that same condition's \"not\"".to_owned());
+        }
+    }
+    let mut places: HashMap<What<'_>, usize> = HashMap::default();
+    let mut by_operand: Vec<(Operand<'_>, Vec<(&Test, bool)>)> = Vec::new();
+    for part in parts {
+        let (bare, sign) = unsigned(*part);
+        let Some((operand, test)) = bare.tested() else { continue };
+        let place = *places.entry(operand.what).or_insert(by_operand.len());
+        match by_operand.get_mut(place) {
+            Some((_, tests)) => tests.push((test, sign)),
+            None => by_operand.push((operand, vec![(test, sign)])),
+        }
+    }
+    for (operand, tests) in by_operand.iter().filter(|(_, tests)| tests.len() > 1) {
+        let bare: Vec<&Test> = tests.iter().map(|(t, _)| *t).collect();
+        let places = operand.places(&bare);
+        // In a conjunction some test has to fail everywhere, in a disjunction some test has to hold everywhere.
+        if places.all(|place| tests.iter().any(|(test, sign)| places.holds(test, place).is_some_and(|holds| (holds == *sign) != all))) {
+            let why = if all { "no value meets all of its tests of" } else { "every value meets one of its tests of" };
+            return Some(format!("{why} {}", operand.name()));
+        }
+    }
+    None
+}
+
+fn flatten<'n, T: Tree>(tree: &'n T, all: bool, out: &mut Vec<&'n T>) {
+    match tree.group() {
+        Some((inner, children)) if inner == all => children.into_iter().for_each(|child| flatten(child, all, out)),
+        _ => out.push(tree),
+    }
+}
+
+fn unsigned<T: Tree>(tree: &T) -> (&T, bool) {
+    let mut sign = true;
+    let mut tree = tree;
+    while let Some(child) = tree.negated() {
+        sign = !sign;
+        tree = child;
+    }
+    (tree, sign)
+}
