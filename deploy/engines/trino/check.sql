@@ -2,6 +2,9 @@
 DROP SCHEMA IF EXISTS lake.checked CASCADE;
 CREATE SCHEMA lake.checked;
 CREATE TABLE lake.checked.orders WITH (partitioning = ARRAY['month(orderdate)']) AS SELECT * FROM tpch.tiny.orders;
+-- Large enough to be uploaded in parts.
+CREATE TABLE lake.checked.parts AS SELECT * FROM tpch.sf1.orders;
+SELECT count(*) = 1500000 FROM lake.checked.parts WHERE comment IS NOT NULL;
 DELETE FROM lake.checked.orders WHERE orderkey % 10 = 7;
 SELECT (SELECT sum(orderkey) FROM lake.checked.orders) = (SELECT sum(orderkey) FROM tpch.tiny.orders WHERE orderkey % 10 != 7);
 
