@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/muster/target
 export MUSTER_DEMO_DATA ?= $(CURDIR)/data/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test soak bench fmt lint clean-data
+.PHONY: help demo build test soak bench engines engines-stop fmt lint clean-data
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,12 @@ soak: ## Compare the engine with the oracle over a million random trees (hours)
 
 bench: ## Measure speed against other engines, into docs/benchmarks.md (long; --quick: scripts/bench --quick)
 	@scripts/bench
+
+engines: ## Start Trino, Cassandra, S3 and Postgres with throw-away data, and leave them up
+	@scripts/engines start
+
+engines-stop: ## Stop them and remove their data
+	@scripts/engines stop
 
 fmt: ## Format the code
 	cargo fmt --all
