@@ -169,6 +169,23 @@ async fn parquet_rejects() {
 }
 
 #[tokio::test]
+async fn parquet_times_beyond_the_years_are_kept_unconverted() {
+    let world = World::new().await;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("user_id", Arc::new(StringArray::from(vec!["a", "b", "c", "d"]))),
+        ("event", Arc::new(StringArray::from(vec!["e", "e", "e", "e"]))),
+        ("ts", Arc::new(TimestampMicrosecondArray::from(vec![0, 1, 2, 3]))),
+        ("when", Arc::new(TimestampMicrosecondArray::from(vec![Some(0), Some(i64::MAX), None, Some(1)]))),
+        ("day", Arc::new(arrow::array::Date32Array::from(vec![Some(0), Some(i32::MAX), None, Some(1)]))),
+    ];
+    let report = world.events("e.parquet", parquet(columns)).await.unwrap();
+    assert_eq!((report.events.written, report.rejected.count), (4, 0));
+    for name in ["when", "day"] {
+        assert_eq!(report.properties[name].unconverted, 1, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn unusable_files() {
     let world = World::new().await;
     for (name, content, text) in [

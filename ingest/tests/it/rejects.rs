@@ -98,3 +98,27 @@ async fn reading_stops_when_it_is_hopeless() {
     assert!(stopped && count >= 1_000 && first.len() == 5);
     assert_eq!(world.rejects().len() as u64, count);
 }
+
+#[tokio::test]
+async fn csv_lines_are_those_of_the_file() {
+    let world = World::new().await;
+    for (name, text, line) in [
+        ("crlf", "user_id,event,ts\r\nu,e,2024-01-01\r\nu,e,bad\r\n", 3),
+        ("blank", "user_id,event,ts\n\n\nu,e,2024-01-01\n\r\n\nu,e,bad\n", 7),
+        ("quoted", "\u{feff}\"user_id\",event,ts\n\"u\",\"e\n\"\"e\"\"\r\n\",2024-01-01\nu,e,bad", 5),
+    ] {
+        let error = world.events(&format!("{name}.csv"), text).await.unwrap_err();
+        let ImportError::TooManyRejects { first, .. } = error else { panic!("{name}: {error}") };
+        assert_eq!((first.len(), first[0].line, first[0].reason), (1, line, Reason::NoTime), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_quote_that_is_never_closed_loses_no_row_in_silence() {
+    let world = World::new().await;
+    let text = "user_id,event,ts,n\nu,e,2024-01-01,a \"quote\" inside\nu,e,2024-01-01,\"oops\nu,e,2024-01-01,x\n";
+    let error = world.events("open.csv", text).await.unwrap_err();
+    let causes = format!("{error:?}");
+    assert!(causes.contains("the quote opened in line 3 is never closed"), "{causes}");
+    assert_eq!(world.stored().await, []);
+}

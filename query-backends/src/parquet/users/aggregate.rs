@@ -26,11 +26,14 @@ use super::properties;
 /// Batches after which the memory taken is looked at.
 const BATCHES_BETWEEN_ACCOUNTS: usize = 32;
 
+/// A function, with the filter of its rows.
+pub(super) type Filtered = (Arc<AggregateFunctionExpr>, Option<Arc<dyn PhysicalExpr>>);
+
 /// What is aggregated.
 #[derive(Debug, Clone)]
 pub(super) struct Aggregates {
-    /// The functions, with the filters of their rows.
-    pub(super) functions: Vec<(Arc<AggregateFunctionExpr>, Option<Arc<dyn PhysicalExpr>>)>,
+    /// The functions.
+    pub(super) functions: Vec<Filtered>,
     /// The column of users' numbers in the inputs.
     pub(super) key: usize,
     /// The users' numbers, then a column for each function.
