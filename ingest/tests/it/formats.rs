@@ -171,6 +171,7 @@ async fn parquet_rejects() {
 #[tokio::test]
 async fn parquet_times_beyond_the_years_are_kept_unconverted() {
     let world = World::new().await;
+    world.declare(r#"{"properties":{"when":{"type":"timestamp"},"day":{"type":"date"}}}"#).await;
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("user_id", Arc::new(StringArray::from(vec!["a", "b", "c", "d"]))),
         ("event", Arc::new(StringArray::from(vec!["e", "e", "e", "e"]))),
