@@ -438,25 +438,20 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Numbers are written as integers or doubles, so that any format takes them; one that neither holds, as its text.
+/// Numbers are written as integers or doubles, so that any format takes them, a decimal thus as the double nearest to it;
+/// one that neither holds, as its text. As they were written they are in `to_text`.
 /// `BadString` is U+FFFD.
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Json::Null => serializer.serialize_unit(),
             Json::Bool(value) => serializer.serialize_bool(*value),
-            Json::Number(text) => {
-                if let Ok(value) = text.parse::<i64>() {
-                    serializer.serialize_i64(value)
-                } else if let Ok(value) = text.parse::<u64>() {
-                    serializer.serialize_u64(value)
-                } else {
-                    match text.parse::<f64>() {
-                        Ok(value) if value.is_finite() => serializer.serialize_f64(value),
-                        _ => serializer.serialize_str(text),
-                    }
-                }
-            }
+            Json::Number(text) => match (text.parse::<i64>(), text.parse::<u64>(), text.parse::<f64>()) {
+                (Ok(value), ..) => serializer.serialize_i64(value),
+                (_, Ok(value), _) => serializer.serialize_u64(value),
+                (.., Ok(value)) if value.is_finite() => serializer.serialize_f64(value),
+                _ => serializer.serialize_str(text),
+            },
             Json::String(text) => serializer.serialize_str(text),
             Json::BadString => serializer.serialize_str("\u{fffd}"),
             Json::Array(items) => {

@@ -266,16 +266,19 @@ impl Cx<'_> {
             return None;
         }
         self.at.levels += 1;
-        let node = self.bare_node(condition, pointer);
+        // What goes deeper is here, and what needs much of the stack is not.
+        let node = match condition {
+            Condition::All(children) => self.children(children, pointer, "all").map(Node::All),
+            Condition::Any(children) => self.children(children, pointer, "any").map(Node::Any),
+            Condition::Not(child) => self.node(child, &pointer.key("not")).map(Node::Not),
+            leaf => self.leaf(leaf, pointer),
+        };
         self.at.levels -= 1;
         node.map(Arc::new)
     }
 
-    fn bare_node(&mut self, condition: &Condition, pointer: &Pointer<'_>) -> Option<Node> {
+    fn leaf(&mut self, condition: &Condition, pointer: &Pointer<'_>) -> Option<Node> {
         Some(match condition {
-            Condition::All(children) => Node::All(self.children(children, pointer, "all")?),
-            Condition::Any(children) => Node::Any(self.children(children, pointer, "any")?),
-            Condition::Not(child) => Node::Not(self.node(child, &pointer.key("not"))?),
             Condition::Everyone => Node::Const(true),
             Condition::Attribute(name, comparison) => {
                 let (field, test, negative) = self.tested(Names::Attributes, (name, "attribute"), comparison, pointer)?;
@@ -298,8 +301,8 @@ impl Cx<'_> {
                 }
                 return None;
             }
-            // A reference is no node of its own.
-            Condition::Segment(_) | Condition::Invalid => return None,
+            // Groups are no leaves, and a reference is no node of its own.
+            Condition::All(_) | Condition::Any(_) | Condition::Not(_) | Condition::Segment(_) | Condition::Invalid => return None,
         })
     }
 

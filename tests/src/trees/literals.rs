@@ -90,6 +90,11 @@ impl Trees<'_> {
 
     /// Something to compare a sum or an average with: what one, two or three of the values come to.
     pub(super) fn total(&mut self, target: &Target) -> Json {
+        if self.random.chance(6) {
+            // What no sum or average comes to, or what not every engine can hold.
+            let far = ["1e30", "-1e30", "1e31", "1e32", "-1e45", "1e60", "-1e300", "1e-30", "-1e-20"];
+            return Json::Number((*self.random.pick(&far)).to_owned());
+        }
         let mut micros = 0i128;
         for _ in 0..self.random.below(4) {
             micros += match self.random.pick_any(&target.pool) {

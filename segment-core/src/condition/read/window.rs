@@ -6,7 +6,7 @@ use crate::diagnostics::{Code, Pointer};
 use crate::json::Json;
 use crate::limits;
 use crate::names;
-use crate::time::{Duration, Unit, Window};
+use crate::time::{Duration, Unit, Window, Zone, parse_instant};
 
 impl Reader {
     pub(super) fn window(&mut self, json: &Json, at: &Pointer<'_>, next_allowed: bool) -> Option<Window> {
@@ -32,8 +32,8 @@ impl Reader {
             self.ago(json, &at.key("ago")).map(|(from, to)| Window::Ago { from, to, aligned })
         } else if has("from") || has("to") {
             self.unknown(members, at, ["from", "to"].into_iter(), "a window between two instants");
-            let from = member(members, "from").and_then(|j| self.text(j, &at.key("from"), "an instant or a date"));
-            let to = member(members, "to").and_then(|j| self.text(j, &at.key("to"), "an instant or a date"));
+            let from = member(members, "from").and_then(|j| self.time(j, &at.key("from")));
+            let to = member(members, "to").and_then(|j| self.time(j, &at.key("to")));
             Some(Window::Between { from, to })
         } else if next_allowed && has("next") {
             self.unknown(members, at, ["next"].into_iter(), "a \"next\" window");
@@ -50,6 +50,16 @@ impl Reader {
             None
         };
         if self.diagnostics.len() > before { None } else { window }
+    }
+
+    /// An instant or a date, as text. Which instant it is, the workspace's zone says; whether it is one, its form does.
+    fn time(&mut self, json: &Json, at: &Pointer<'_>) -> Option<String> {
+        let text = self.text(json, at, "an instant or a date")?;
+        if parse_instant(&text, &Zone::utc()).is_none() {
+            self.fault(Code::InvalidWindow, at, "an instant such as 2026-01-31T09:00:00Z, or a date, is needed");
+            return None;
+        }
+        Some(text)
     }
 
     fn aligned(&mut self, members: &[(String, Json)], at: &Pointer<'_>) -> bool {

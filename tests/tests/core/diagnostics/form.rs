@@ -134,6 +134,8 @@ fn windows() {
         faults(&window(text), &[]);
     }
     faults(&window(r#"{"from":"yesterday","to":"today"}"#), &[(InvalidWindow, "/window/from"), (InvalidWindow, "/window/to")]);
+    faults(&window(r#"{"from":5,"to":"today"}"#), &[(InvalidValue, "/window/from"), (InvalidWindow, "/window/to")]);
+    faults(&window(r#"{"from":"yesterday","too":"2024-01-01"}"#), &[(InvalidWindow, "/window/from"), (UnknownField, "/window/too")]);
     let attribute = |w: &str| format!(r#"{{"attribute":"joined","op":"in_window","value":{w}}}"#);
     faults(&attribute(r#"{"next":{"n":1,"unit":"day"}}"#), &[]);
     faults(&attribute(r#"{"next":{"n":1,"unit":"day"},"aligned":true}"#), &[(UnknownField, "/value/aligned")]);
