@@ -12,6 +12,8 @@ pub mod memory;
 pub mod parquet;
 pub mod progress;
 mod state;
+#[cfg(feature = "trino")]
+pub mod trino;
 
 pub use backend::{Backend, Capabilities, Explanation, Query, Reading, Run, RunMetrics, RunOptions, ScanPlan, Stage, Users};
 pub use error::{BackendError, ErrorKind, Result};
@@ -19,3 +21,5 @@ pub use memory::MemoryBackend;
 #[cfg(feature = "parquet")]
 pub use parquet::{ParquetBackend, ParquetConfig};
 pub use progress::{Progress, ProgressNow};
+#[cfg(feature = "trino")]
+pub use trino::TrinoConfig;

@@ -20,6 +20,7 @@
 //! Deliberately absent: what a condition means, DataFusion, dependency checks between segments (the command line's).
 
 mod columns;
+pub mod config;
 pub mod error;
 pub mod lake;
 mod layout;
@@ -35,6 +36,7 @@ mod workspace;
 mod writer;
 
 pub use columns::ColumnsBuilder;
+pub use config::{CassandraConfig, LakeConfig, S3Config, Secret, StoreConfig};
 pub use error::{Result, StoreError};
 pub use lake::file_writer::{EventFile, EventFileWriter};
 pub use lake::keys::KeyBatches;
@@ -44,7 +46,7 @@ pub use lists::ListInfo;
 pub use lock::Lock;
 pub use meta::{ImportInfo, SegmentInfo};
 pub use names::{check_key, check_workspace_name};
-pub use pinned::Pinned;
+pub use pinned::{Pinned, SharedTable, SharedTables};
 pub use profiles::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, profiles_schema};
 pub use store::Store;
 pub use workspace::Workspace;

@@ -27,4 +27,28 @@ pub struct Pinned {
     pub lists: BTreeMap<String, ListInfo>,
     /// Saved conditions by key, as JSON text.
     pub segments: BTreeMap<String, String>,
+    /// The same state as tables that other engines read; `None` if the lake is in the directory.
+    pub shared: Option<SharedTables>,
+}
+
+/// A pinned state as tables of the lake's catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedTables {
+    /// The namespace they are in.
+    pub namespace: String,
+    /// The events.
+    pub events: SharedTable,
+    /// The profiles, in the columns of [`crate::profiles_schema`].
+    pub profiles: SharedTable,
+    /// Lists by key, each of one column `user_id`.
+    pub lists: BTreeMap<String, SharedTable>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedTable {
+    /// Its name in the namespace.
+    pub table: String,
+    /// The snapshot to read; `None` while there is none, and no rows.
+    pub snapshot_id: Option<i64>,
 }

@@ -57,6 +57,7 @@ impl Workspace {
             catalog: Arc::new(catalog),
             lists: reading.lists,
             segments: reading.segments,
+            shared: None,
         })
     }
 

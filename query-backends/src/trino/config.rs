@@ -1,0 +1,64 @@
+//! How Trino is reached: the section `[trino]` of `muster.toml`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use store::Secret;
+
+/// How Trino is reached. Unknown keys are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrinoConfig {
+    /// `http://host:port` or `https://…`.
+    pub url: String,
+    /// The user that queries run as.
+    pub user: String,
+    /// With it, basic authentication; only over TLS.
+    pub password: Option<Secret>,
+    /// A JSON web token in place of a password; only over TLS.
+    pub token: Option<Secret>,
+    /// A file of certificates (PEM) to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The catalog of the lake.
+    #[serde(default = "catalog")]
+    pub catalog: String,
+    /// Session properties, by name.
+    #[serde(default)]
+    pub session: BTreeMap<String, String>,
+    /// Tags that resource groups can choose by.
+    #[serde(default)]
+    pub client_tags: Vec<String>,
+    /// Whether large results come through its object store, where the server offers it.
+    #[serde(default = "spooling")]
+    pub spooling: bool,
+    /// Segments of a spooled result that are fetched at once.
+    #[serde(default = "segments_at_once")]
+    pub segments_at_once: usize,
+    /// Seconds without an answer after which a request is given up.
+    #[serde(default = "request_timeout_s")]
+    pub request_timeout_s: u64,
+    /// Seconds that requests that may be repeated are repeated for, while Trino is away or busy.
+    #[serde(default = "retry_for_s")]
+    pub retry_for_s: u64,
+}
+
+fn catalog() -> String {
+    "lake".to_owned()
+}
+
+fn spooling() -> bool {
+    true
+}
+
+fn segments_at_once() -> usize {
+    4
+}
+
+fn request_timeout_s() -> u64 {
+    60
+}
+
+fn retry_for_s() -> u64 {
+    120
+}
