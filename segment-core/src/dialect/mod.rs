@@ -6,8 +6,6 @@
 mod datafusion;
 mod trino;
 
-use sqlparser::ast::Expr;
-
 pub use datafusion::{DataFusion, ItemFilter};
 pub use trino::Trino;
 
@@ -16,6 +14,7 @@ use crate::decimal::Decimal;
 use crate::ops::Op;
 use crate::plan::{Case, Filter, Sample, Test};
 use crate::re2::Pattern;
+use crate::sql::Expr;
 use crate::time::Zone;
 use crate::types::Type;
 use crate::value::Value;
