@@ -147,6 +147,8 @@ pub struct Capabilities {
     pub sorted: bool,
     /// The most events it takes; `None`: any number.
     pub events_max: Option<u64>,
+    /// Whether it takes trees that look at events; if not, it refuses them as `Unsupported`.
+    pub events: bool,
 }
 
 /// What a query would read and do.
@@ -166,6 +168,8 @@ pub struct Explanation {
     pub profiles: Reading,
     /// Users there are; the universe is at most that.
     pub users: u64,
+    /// The instant up to which all changes to profiles are seen, microseconds; `None`: all there are, or those of the pinned state.
+    pub profiles_as_of: Option<i64>,
 }
 
 /// One scan of the events.

@@ -40,6 +40,7 @@ pub(super) async fn run(args: Evaluated) -> Result<(), Failure> {
             "events": reading(&explained.events),
             "profiles": reading(&explained.profiles),
             "users": explained.users,
+            "profiles_as_of": explained.profiles_as_of.map(format_instant),
             "sql": explained.sql,
             "plan": explained.plan,
             "warnings": warnings,
@@ -67,6 +68,9 @@ fn window_json(w: &ShownWindow) -> Value {
 
 fn text(explained: &Explanation, as_of: i64, backend: &str) -> String {
     let mut out = format!("at {}, by {backend}, over {} users\n", format_instant(as_of), output::thousands(explained.users));
+    if let Some(at) = explained.profiles_as_of {
+        out.push_str(&format!("profiles are a mirror of Cassandra, with all changes up to {}\n", format_instant(at)));
+    }
     if !explained.windows.is_empty() {
         let mut table = Table::new(&["window", "from", "until"]);
         for w in &explained.windows {

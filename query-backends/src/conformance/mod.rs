@@ -3,7 +3,7 @@
 //! An adapter implements [`Fixture`], by which it loads a [`World`] of plain rows into its engine, and calls [`conformance`]. The
 //! suite runs every operator on every type, every measure, every window, negations, hostile strings, and nothing at all, and
 //! compares members with the oracle's; then how runs count, end, are cancelled, report progress, and refuse. [`lake::LakeFixture`] loads a world
-//! into the embedded lake.
+//! into the embedded lake. A backend whose [`crate::Capabilities::events`] is false must refuse every tree that looks at events.
 //!
 //! Invariant: every failure is reported, not the first only.
 
@@ -27,6 +27,7 @@ pub use cases::Case;
 pub use world::World;
 
 use crate::backend::{Backend, Query, RunOptions};
+use crate::error::{BackendError, ErrorKind};
 
 /// Differing ids shown in a failure.
 const IDS_SHOWN: usize = 5;
@@ -91,7 +92,8 @@ pub async fn conformance(fixture: &mut dyn Fixture) -> Report {
 
 /// Compares every case with the oracle, by every strategy that the backend has.
 async fn cases(loaded: &Loaded, report: &mut Report) {
-    let strategies = loaded.backend.capabilities().strategies;
+    let capabilities = loaded.backend.capabilities();
+    let strategies = capabilities.strategies;
     for case in cases::all(&loaded.world) {
         let plan = match plan(&loaded.world, &case.condition) {
             Ok(plan) => Arc::new(plan),
@@ -100,6 +102,14 @@ async fn cases(loaded: &Loaded, report: &mut Report) {
                 continue;
             }
         };
+        if !capabilities.events && plan.reads_events() {
+            report.runs += 1;
+            let query = Query { plan, pinned: loaded.pinned.clone(), strategy: None };
+            if let Err(e) = refuses(loaded, &query).await {
+                report.fail(&case.condition, e);
+            }
+            continue;
+        }
         let expected = expected(&loaded.world, &plan);
         report.told_apart += usize::from(!expected.is_empty() && expected.len() < loaded.world.users.len());
         let others = strategies.iter().copied().filter(|s| case.has_events && *s != Strategy::default()).map(Some);
@@ -133,6 +143,21 @@ pub fn plan(world: &World, condition: &str) -> Result<Plan, String> {
 /// Whom the oracle finds.
 pub fn expected(world: &World, plan: &Plan) -> BTreeSet<String> {
     world.users.iter().filter(|u| eval::is_member(plan, u, &world.lists)).map(|u| u.user_id.clone()).collect()
+}
+
+/// Whether running and explaining are refused as `Unsupported`.
+async fn refuses(loaded: &Loaded, query: &Query) -> Result<(), String> {
+    let refused = |what: &str, done: Result<(), BackendError>| match done {
+        Err(e) if e.kind == ErrorKind::Unsupported => Ok(()),
+        Err(e) => Err(format!("{what} a tree that looks at events is refused as {}: {}", e.kind.name(), chain(&e))),
+        Ok(()) => Err(format!("{what} a tree that looks at events is not refused")),
+    };
+    let run = match loaded.backend.run(query, RunOptions::default()).await {
+        Ok(mut run) => run.count().await.map(|_| ()),
+        Err(e) => Err(e),
+    };
+    refused("running", run)?;
+    refused("explaining", loaded.backend.explain(query).await.map(|_| ()))
 }
 
 async fn compare(loaded: &Loaded, query: &Query, expected: &BTreeSet<String>) -> Result<(), String> {

@@ -140,7 +140,7 @@ impl Backend for MemoryBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { dialect: None, strategies: &[], sorted: true, events_max: Some(EVENTS_MAX) }
+        Capabilities { dialect: None, strategies: &[], sorted: true, events_max: Some(EVENTS_MAX), events: true }
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation> {
@@ -167,6 +167,7 @@ impl Backend for MemoryBackend {
             events,
             profiles,
             users,
+            profiles_as_of: query.pinned.as_ref().and_then(|p| p.profiles.as_of),
         })
     }
 

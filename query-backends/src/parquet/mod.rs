@@ -131,7 +131,7 @@ impl Backend for ParquetBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { dialect: Some("datafusion"), strategies: &Strategy::ALL, sorted: false, events_max: None }
+        Capabilities { dialect: Some("datafusion"), strategies: &Strategy::ALL, sorted: false, events_max: None, events: true }
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation> {
@@ -144,6 +144,7 @@ impl Backend for ParquetBackend {
             events: prepared.events_total,
             profiles: sum(&prepared.profiles.scans()),
             users: pinned(query)?.profiles.rows,
+            profiles_as_of: pinned(query)?.profiles.as_of,
         })
     }
 

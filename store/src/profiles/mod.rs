@@ -97,11 +97,13 @@ pub struct ProfilesSnapshot {
     pub rows: u64,
     /// The schema of the pinned catalog.
     pub schema: SchemaRef,
+    /// The instant up to which all changes are in it, microseconds; `None`: it is exactly that of the state, never behind.
+    pub as_of: Option<i64>,
 }
 
 impl ProfilesSnapshot {
     pub(crate) fn new(files: Vec<ProfileFile>, schema: SchemaRef) -> Self {
-        Self { rows: files.iter().map(|f| f.rows).sum(), files, schema }
+        Self { rows: files.iter().map(|f| f.rows).sum(), files, schema, as_of: None }
     }
 }
 
