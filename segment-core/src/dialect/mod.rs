@@ -101,6 +101,6 @@ pub fn named(name: &str) -> Option<Box<dyn Dialect>> {
 pub const NAMES: [&str; 2] = ["datafusion", "trino"];
 
 /// The first sixteen digits (lower-case hex) of the md5 below which a sample lies; `None` where it is everyone.
-fn sample_bound(sample: &Sample) -> Option<String> {
+pub fn sample_bound(sample: &Sample) -> Option<String> {
     u64::try_from(sample.threshold).ok().map(|t| format!("{t:016x}"))
 }

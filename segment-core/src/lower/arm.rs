@@ -188,7 +188,7 @@ fn property_filter(condition: &Filter, zone: &Zone, dialect: &dyn Dialect) -> Ex
 }
 
 /// A tree over properties or item fields as SQL; true where it holds, false or NULL elsewhere.
-pub(crate) fn filter(condition: &Filter, field: &dyn Fn(&FieldRef) -> Expr, dialect: &dyn Dialect) -> Expr {
+pub fn filter(condition: &Filter, field: &dyn Fn(&FieldRef) -> Expr, dialect: &dyn Dialect) -> Expr {
     match condition {
         Filter::Const(b) => sql::boolean(*b),
         Filter::All(children) => sql::and(children.iter().map(|c| filter(c, field, dialect)).collect()),
