@@ -12,6 +12,7 @@ pub mod memory;
 pub mod parquet;
 pub mod progress;
 mod state;
+pub mod task;
 #[cfg(feature = "trino")]
 pub mod trino;
 
@@ -21,5 +22,6 @@ pub use memory::MemoryBackend;
 #[cfg(feature = "parquet")]
 pub use parquet::{ParquetBackend, ParquetConfig};
 pub use progress::{Progress, ProgressNow};
+pub use state::event_reads;
 #[cfg(feature = "trino")]
 pub use trino::TrinoConfig;

@@ -184,7 +184,7 @@ async fn compare(loaded: &Loaded, query: &Query, expected: &BTreeSet<String>) ->
 }
 
 /// An error with its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut out = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

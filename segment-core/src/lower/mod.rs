@@ -25,7 +25,7 @@ use crate::diagnostics::{Code, Diagnostic};
 use crate::dialect::{Dialect, Support};
 use crate::plan::{EventMatch, Interval, Measure, Plan};
 
-pub(crate) use arm::filter;
+pub use arm::filter;
 pub use marks::Strategy;
 
 /// Where a backend keeps a workspace's tables: the parts of each name, to be quoted.

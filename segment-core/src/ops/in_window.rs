@@ -3,14 +3,12 @@
 //! Types: date, timestamp. Missing: false. A date is its midnight in the zone, so its window becomes a span of dates.
 //! A window that is empty at this `as_of` stays what it is: at another it may not be, so nothing warns of it.
 
-use sqlparser::ast::{BinaryOperator, Expr};
-
 use super::literal::{Asked, Subject};
 use crate::condition::Operand;
 use crate::dialect::Dialect;
 use crate::plan::{Interval, Test};
 use crate::resolve::Cx;
-use crate::sql;
+use crate::sql::{self, BinaryOperator, Expr};
 use crate::types::Type;
 use crate::value::Value;
 
