@@ -18,6 +18,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use segment_core::catalog::Catalog;
 
+use super::client::Task;
 use super::changes::{Changes, is_forgotten, now_us};
 use super::keyspace::Keyspace;
 use super::limits::{RANGES_AT_ONCE, RANGES_OF_BUILD, USERS_READ_MAX};
@@ -54,7 +55,12 @@ impl Mirror {
     ///
     /// `Io` or `Corrupt` if its manifest cannot be read.
     pub fn present(&self, catalog: &Catalog) -> Result<Option<ProfilesSnapshot>> {
-        Ok(Manifest::read(&self.folder, self.keyspace.name())?.map(|m| snapshot(&m, catalog)))
+        Self::in_folder(&self.folder, self.keyspace.name(), catalog)
+    }
+
+    /// The same, without a connection.
+    pub(crate) fn in_folder(folder: &Path, keyspace: &str, catalog: &Catalog) -> Result<Option<ProfilesSnapshot>> {
+        Ok(Manifest::read(folder, keyspace)?.map(|m| snapshot(&m, catalog)))
     }
 
     /// The mirror with all changes up to now, refreshed if need be.
@@ -137,11 +143,14 @@ impl Mirror {
         for range in TokenRange::cut(RANGES_OF_BUILD) {
             let (reader, heaps) = (reader.clone(), heaps.clone());
             let scan = async move {
-                let mut add = |page: Vec<Stored>| with(&heaps, |heaps| heaps.add(&page)).map(|()| true);
-                reader.range_here(range, &mut add).await
+                let mut pages = reader.pages(range);
+                while let Some(page) = pages.next().await? {
+                    with(&heaps, |heaps| heaps.add(&page.users))?;
+                }
+                Ok(())
             };
             // A task each, so that they decode on several threads.
-            scans.push(async move { AbortOnDrop(tokio::spawn(scan)).done().await }.boxed());
+            scans.push(async move { Task(tokio::spawn(scan)).done().await }.boxed());
         }
         stream::iter(scans).buffer_unordered(RANGES_AT_ONCE).try_collect::<Vec<()>>().await?;
         let heaps = heaps.lock().map_err(|_| poisoned())?.take().ok_or_else(poisoned)?;
@@ -221,17 +230,3 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(StoreError::unavailable("work on the mirror was broken off", e)))
 }
 
-/// A task that ends with its handle.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<Result<T>>);
-
-impl<T> AbortOnDrop<T> {
-    async fn done(mut self) -> Result<T> {
-        (&mut self.0).await.unwrap_or_else(|e| Err(StoreError::unavailable("work on the mirror was broken off", e)))
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
