@@ -27,6 +27,9 @@ pub struct Store {
 pub(crate) struct Shared {
     pub(crate) layout: Layout,
     pub(crate) meta: Meta,
+    /// `None`: profiles are embedded.
+    #[cfg(feature = "cassandra")]
+    pub(crate) cassandra: Option<crate::profiles::cassandra::attached::AttachedCassandra>,
     tables: OnceCell<Tables>,
 }
 

@@ -13,7 +13,6 @@ use crate::lock::Lock;
 use crate::meta::{ImportInfo, SegmentInfo, State};
 use crate::names::check_key;
 use crate::pinned::Pinned;
-use crate::profiles::{ProfilesSnapshot, profiles_schema};
 use crate::store::Shared;
 use crate::writer::Writer;
 
@@ -53,7 +52,7 @@ impl Workspace {
             workspace: self.name.to_string(),
             version,
             events: EventsSnapshot::new(table, events.snapshot_id, events_schema(&catalog)),
-            profiles: ProfilesSnapshot::new(profiles.files, profiles_schema(&catalog)),
+            profiles: self.shared.profiles_snapshot(&self.name, profiles, &catalog).await?,
             catalog: Arc::new(catalog),
             lists: reading.lists,
             segments: reading.segments,

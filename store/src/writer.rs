@@ -31,8 +31,8 @@ use crate::lake::tables::{EVENTS, sync, sync_metadata};
 use crate::lock::Lock;
 use crate::meta::{EventsState, ImportEntry, ProfilesState, State, remove};
 use crate::pinned::Pinned;
-use crate::profiles::embedded::EmbeddedProfiles;
-use crate::profiles::{Profile, ProfileFile, ProfileWrite, Seen};
+use crate::profiles::writing::{RewrittenProfiles, WritingProfiles};
+use crate::profiles::{Profile, ProfileWrite, Seen};
 use crate::recover::{data_folder, recover, scratch_folder};
 use crate::workspace::{Workspace, check_grown};
 
@@ -69,7 +69,7 @@ pub struct Writer {
     schema: SchemaRef,
     counter: Arc<AtomicU32>,
     files: Vec<EventFile>,
-    profiles: Option<EmbeddedProfiles>,
+    profiles: Option<WritingProfiles>,
     /// Files to remove unless a state row comes to name them.
     chunks: Vec<PathBuf>,
     /// Whether a state row may name the files by now.
@@ -88,8 +88,7 @@ impl Writer {
         for folder in [shared.layout.columns(name), data_folder(&shared.layout, name)] {
             std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("make", &folder, e))?;
         }
-        let (users, columns) = (shared.layout.users(name), shared.layout.columns(name));
-        let profiles = EmbeddedProfiles::open(&users, &columns, state.profiles.version, state.profiles.files.clone())?;
+        let profiles = shared.writing_profiles(name, &state).await?;
         let base = workspace.pin().await?;
         let schema = events_schema(&state.catalog);
         // Declared columns are added here, by the first who writes after the declaration.
@@ -112,7 +111,7 @@ impl Writer {
         })
     }
 
-    fn profiles(&mut self) -> Result<&mut EmbeddedProfiles> {
+    fn profiles(&mut self) -> Result<&mut WritingProfiles> {
         self.profiles.as_mut().ok_or_else(|| StoreError::Invalid("the writer is already committing".to_owned()))
     }
 
@@ -237,7 +236,7 @@ impl Writer {
         let workspace = self.workspace.clone();
         let (shared, name) = (&workspace.shared, workspace.name());
         let import = ImportEntry { id: self.import.clone(), record: import_record };
-        let rewritten = self.rewrite_profiles()?;
+        let rewritten = self.rewrite_profiles().await?;
         let changed = !self.files.is_empty() || rewritten.changed || catalog != self.state.catalog;
         let mut info = CommitInfo {
             version: self.state.version,
@@ -280,19 +279,16 @@ impl Writer {
     }
 
     /// Writes the profiles' changed chunks.
-    fn rewrite_profiles(&mut self) -> Result<Rewritten> {
+    async fn rewrite_profiles(&mut self) -> Result<RewrittenProfiles> {
         let columns = self.workspace.shared.layout.columns(self.workspace.name());
         let catalog = self.catalog.clone();
-        let profiles = self.profiles()?;
-        let done = profiles.rewrite(&catalog);
-        let written = profiles.written().to_vec();
-        self.chunks = written;
-        let (files, replaced) = done?;
-        let changed = !self.chunks.is_empty();
-        if changed {
+        let done = self.profiles()?.rewrite(&catalog).await;
+        self.chunks = self.profiles()?.written().to_vec();
+        let rewritten = done?;
+        if rewritten.changed {
             sync(&columns)?;
         }
-        Ok(Rewritten { files, replaced, changed })
+        Ok(rewritten)
     }
 
     /// Appends the event files to the lake's table, durably.
@@ -306,13 +302,6 @@ impl Writer {
         }
         sync_metadata(&layout.table(self.workspace.name(), EVENTS), self.started)
     }
-}
-
-/// The profiles' columnar form after a commit.
-struct Rewritten {
-    files: Vec<ProfileFile>,
-    replaced: Vec<PathBuf>,
-    changed: bool,
 }
 
 impl Drop for Writer {

@@ -15,6 +15,7 @@ pub(crate) mod codec;
 pub(crate) mod columns;
 pub(crate) mod embedded;
 pub(crate) mod numbers;
+pub(crate) mod place;
 pub(crate) mod row;
 pub(crate) mod writing;
 #[cfg(test)]

@@ -23,8 +23,6 @@ pub(crate) struct RewrittenProfiles {
     pub(crate) files: Vec<ProfileFile>,
     /// Files of the state before that are to be removed once nobody reads them.
     pub(crate) replaced: Vec<PathBuf>,
-    /// Files made for this, to be removed if nothing comes to name them.
-    pub(crate) written: Vec<PathBuf>,
     /// Whether anything changed.
     pub(crate) changed: bool,
 }
@@ -80,8 +78,7 @@ impl WritingProfiles {
         match self {
             Self::Embedded(profiles) => {
                 let (files, replaced) = profiles.rewrite(catalog)?;
-                let written = profiles.written().to_vec();
-                Ok(RewrittenProfiles { files, replaced, changed: !written.is_empty(), written })
+                Ok(RewrittenProfiles { files, replaced, changed: !profiles.written().is_empty() })
             }
             #[cfg(feature = "cassandra")]
             Self::Cassandra(profiles) => profiles.write(catalog).await,

@@ -61,6 +61,6 @@ impl ImportedProfiles {
         if changed {
             self.written_until = snapshot.as_of.map_or(0, i64::unsigned_abs);
         }
-        Ok(RewrittenProfiles { files: snapshot.files, replaced: Vec::new(), written: Vec::new(), changed })
+        Ok(RewrittenProfiles { files: snapshot.files, replaced: Vec::new(), changed })
     }
 }
