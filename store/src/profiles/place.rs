@@ -22,7 +22,7 @@ impl Shared {
             if let Some(cassandra) = &self.cassandra {
                 let handle = cassandra.open(workspace, &folder, &state.catalog).await?;
                 let scratch = crate::recover::scratch_folder(&self.layout, workspace);
-                return Ok(WritingProfiles::Cassandra(ImportedProfiles::begin(handle, &scratch, state.profiles.version)?));
+                return Ok(WritingProfiles::Cassandra(ImportedProfiles::begin(handle, &scratch, &state.profiles)?));
             }
         }
         let embedded = EmbeddedProfiles::open(&users, &columns, state.profiles.version, state.profiles.files.clone())?;

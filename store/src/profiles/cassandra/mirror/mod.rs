@@ -73,7 +73,12 @@ impl Mirror {
     ///
     /// Safe: it is replaced or stays as it was.
     pub async fn refresh(&self, catalog: &Catalog) -> Result<ProfilesSnapshot> {
-        self.refreshed_since(catalog, now_us()).await
+        self.refreshed_since(catalog, now_us(), None).await
+    }
+
+    /// The same, for a state that is to name it. Files that the state names so far are kept, too, until the next such refresh.
+    pub(crate) async fn refresh_for_state(&self, catalog: &Catalog, named: Vec<PathBuf>) -> Result<ProfilesSnapshot> {
+        self.refreshed_since(catalog, now_us(), Some(named)).await
     }
 
     /// The mirror no older than `age_max`, and with all changes up to `at_least`. If Cassandra cannot be reached, an older one will do that has those.
@@ -87,21 +92,21 @@ impl Mirror {
         let present = self.present(catalog)?.filter(|s| s.as_of.is_some_and(|at| at >= at_least));
         match present {
             Some(snapshot) if snapshot.as_of.is_some_and(|at| at >= wanted) => Ok(snapshot),
-            Some(snapshot) => match self.refreshed_since(catalog, wanted).await {
+            Some(snapshot) => match self.refreshed_since(catalog, wanted, None).await {
                 Err(StoreError::Unavailable { .. } | StoreError::Busy(_)) => Ok(snapshot),
                 done => done,
             },
-            None => self.refreshed_since(catalog, wanted).await,
+            None => self.refreshed_since(catalog, wanted, None).await,
         }
     }
 
     /// Refreshes it unless somebody did since `wanted`.
-    async fn refreshed_since(&self, catalog: &Catalog, wanted: i64) -> Result<ProfilesSnapshot> {
+    async fn refreshed_since(&self, catalog: &Catalog, wanted: i64, named: Option<Vec<PathBuf>>) -> Result<ProfilesSnapshot> {
         let (mirror, catalog) = (self.clone(), Arc::new(catalog.clone()));
-        self.keyspace.cassandra.run(async move { mirror.refresh_here(&catalog, wanted).await }).await
+        self.keyspace.cassandra.run(async move { mirror.refresh_here(&catalog, wanted, named).await }).await
     }
 
-    async fn refresh_here(&self, catalog: &Arc<Catalog>, wanted: i64) -> Result<ProfilesSnapshot> {
+    async fn refresh_here(&self, catalog: &Arc<Catalog>, wanted: i64, named: Option<Vec<PathBuf>>) -> Result<ProfilesSnapshot> {
         let _lock = Lock::take(&self.folder.join("mirror.lock")).await?;
         let present = Manifest::read(&self.folder, self.keyspace.name())?;
         if let Some(manifest) = present.as_ref().filter(|m| m.as_of >= wanted) {
@@ -124,13 +129,15 @@ impl Mirror {
             Some(files) => files,
             None => self.build(&reader, catalog).await?,
         };
-        let old = present.map(|m| (m.files, m.replaced)).unwrap_or_default();
-        let gone = old.0.into_iter().filter(|o| !files.iter().any(|f| f.path == o.path)).map(|f| (f.path, as_of));
-        let mut replaced = old.1;
-        replaced.extend(gone);
-        let kept = as_of - i64::try_from(GARBAGE_AGE.as_micros()).unwrap_or(i64::MAX);
-        replaced.retain(|(_, at)| *at > kept);
-        let manifest = Manifest::new(self.keyspace.name(), as_of, files, replaced);
+        let mut manifest = match present {
+            Some(before) => before.followed_by(as_of, files),
+            None => Manifest::new(self.keyspace.name(), as_of, files),
+        };
+        let read_since = as_of - i64::try_from(GARBAGE_AGE.as_micros()).unwrap_or(i64::MAX);
+        manifest.replaced.retain(|(_, at)| *at > read_since);
+        if let Some(named) = named {
+            manifest.kept = named.iter().cloned().chain(manifest.files.iter().map(|f| f.path.clone())).collect();
+        }
         manifest.write(&self.folder)?;
         self.clean(&manifest)?;
         Ok(snapshot(&manifest, catalog))
@@ -200,11 +207,10 @@ impl Mirror {
 
     /// Removes files that nothing names.
     fn clean(&self, manifest: &Manifest) -> Result<()> {
-        let named = |path: &PathBuf| manifest.files.iter().any(|f| f.path == *path) || manifest.replaced.iter().any(|(p, _)| p == path);
         let list = std::fs::read_dir(&self.folder).map_err(|e| StoreError::io("list", &self.folder, e))?;
         for entry in list {
             let path = entry.map_err(|e| StoreError::io("list", &self.folder, e))?.path();
-            if path.extension().is_some_and(|e| e == "parquet") && !named(&path) {
+            if path.extension().is_some_and(|e| e == "parquet") && !manifest.names(&path) {
                 crate::meta::remove(&path)?;
             }
         }
