@@ -34,7 +34,7 @@ const SHARDS: u64 = 1;
 const SHARD: u64 = 0;
 
 /// Gives numbers to users who have none here, in the order of their ids.
-pub(crate) type GiveNumbers = Box<dyn FnMut(&[&str]) -> Result<Vec<u64>> + Send>;
+pub(crate) type GiveNumbers = Box<dyn FnMut(&[&str]) -> Result<Vec<u64>> + Send + Sync>;
 
 /// The profiles of a workspace, open for writing.
 pub(crate) struct EmbeddedProfiles {

@@ -309,7 +309,7 @@ mod on_cassandra {
 
     #[tokio::test]
     async fn the_store_on_cassandra() {
-        let cassandra = connected().await;
+        let Some(cassandra) = connected().await else { return };
         let folder = tempfile::tempdir().unwrap();
         let mut store = opened(&cassandra, folder.path()).await;
         merging(&mut store).await;
@@ -323,7 +323,7 @@ mod on_cassandra {
 
     #[tokio::test]
     async fn both_stores_say_the_same() {
-        let cassandra = connected().await;
+        let Some(cassandra) = connected().await else { return };
         let (folder, mirror) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut store = opened(&cassandra, mirror.path()).await;
         for seed in 0..6 {

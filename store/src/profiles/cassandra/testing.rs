@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::Cassandra;
 use crate::config::CassandraConfig;
 
-/// The Cassandra that tests use.
-pub(crate) async fn connected() -> Arc<Cassandra> {
-    let points = std::env::var("MUSTER_CASSANDRA_CONTACT_POINTS")
-        .expect("MUSTER_CASSANDRA_CONTACT_POINTS is not set: start the engines with `make engines`, then eval \"$(scripts/engines env)\"");
+/// The Cassandra that tests use; none, said so, where no engines are started.
+pub(crate) async fn connected() -> Option<Arc<Cassandra>> {
+    let Ok(points) = std::env::var("MUSTER_CASSANDRA_CONTACT_POINTS") else {
+        println!("skipped: MUSTER_CASSANDRA_CONTACT_POINTS is not set; see docs/engines.md");
+        return None;
+    };
     let config = CassandraConfig {
         contact_points: points.split(',').map(str::to_owned).collect(),
         local_datacenter: std::env::var("MUSTER_CASSANDRA_LOCAL_DATACENTER").ok(),
@@ -18,7 +20,7 @@ pub(crate) async fn connected() -> Arc<Cassandra> {
         replicas: 1,
         mirror_age_max_s: 0,
     };
-    Cassandra::connect(&config).await.unwrap()
+    Some(Cassandra::connect(&config).await.unwrap())
 }
 
 /// A workspace's name that nobody else has.
