@@ -2,9 +2,11 @@
 //!
 //! In: a [`Query`], a plan with the pinned state it is evaluated against. Out: a stream of batches of user ids, with progress
 //! that can be watched and work that can be stopped. `memory` is the oracle: plain rows, no SQL. `parquet` is
-//! DataFusion over the lake. Deliberately absent: choosing a backend, and what is done with the users.
+//! DataFusion over the lake. `cassandra` reads profiles as they are now. Deliberately absent: choosing a backend, and what is done with the users.
 
 pub mod backend;
+#[cfg(feature = "cassandra")]
+pub mod cassandra;
 pub mod conformance;
 pub mod error;
 pub mod memory;
@@ -17,6 +19,8 @@ pub mod task;
 pub mod trino;
 
 pub use backend::{Backend, Capabilities, Explanation, Query, Reading, Run, RunMetrics, RunOptions, ScanPlan, Stage, Users};
+#[cfg(feature = "cassandra")]
+pub use cassandra::{CassandraBackend, Evaluator};
 pub use error::{BackendError, ErrorKind, Result};
 pub use memory::MemoryBackend;
 #[cfg(feature = "parquet")]

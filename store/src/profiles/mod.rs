@@ -15,7 +15,11 @@ pub(crate) mod codec;
 pub(crate) mod columns;
 pub(crate) mod embedded;
 pub(crate) mod numbers;
+pub(crate) mod place;
 pub(crate) mod row;
+pub(crate) mod writing;
+#[cfg(test)]
+mod suite;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -45,8 +45,8 @@ pub(crate) async fn check_clock(cassandra: &Cassandra) -> Result<()> {
     let before = now_us();
     let now = cassandra.prepare("SELECT toUnixTimestamp(now()) FROM system.local".to_owned(), what).await?;
     let rows = rows_of(cassandra.execute(&now, &(), what).await?, what)?;
-    let (there,) = rows.first_row::<(scylla::value::CqlTimestamp,)>().map_err(|e| malformed(what, e))?;
-    let (there, after) = (there.0 * 1000, now_us());
+    let (there,) = rows.first_row::<(i64,)>().map_err(|e| malformed(what, e))?;
+    let (there, after) = (there * 1000, now_us());
     let skew = if there < before { before - there } else { (there - after).max(0) };
     // A node tells milliseconds.
     if skew > SKEW_MAX.as_micros() as i64 + 1000 {

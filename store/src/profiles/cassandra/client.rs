@@ -104,16 +104,20 @@ impl Cassandra {
         &self.datacenter
     }
 
-    /// The driver's session.
-    pub(crate) fn session(&self) -> &Session {
-        &self.session
-    }
-
     /// Runs a future on the connection's threads; dropping this one stops that one.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
         let Some(runtime) = &self.runtime else { return Err(closed()) };
-        let mut task = Task(runtime.spawn(work));
-        (&mut task.0).await.unwrap_or_else(|e| Err(StoreError::unavailable("work on Cassandra was broken off", e)))
+        Task(runtime.spawn(work)).done().await
+    }
+
+    /// Starts a future on the connection's threads; it ends with the task.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if the connection is being closed.
+    pub fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<Task<T>> {
+        let Some(runtime) = &self.runtime else { return Err(closed()) };
+        Ok(Task(runtime.spawn(work)))
     }
 
     /// The same, blocking the thread that calls.
@@ -193,7 +197,14 @@ fn closed() -> StoreError {
 }
 
 /// A task that ends with its handle.
-struct Task<T>(tokio::task::JoinHandle<T>);
+#[derive(Debug)]
+pub struct Task<T>(pub(crate) tokio::task::JoinHandle<T>);
+
+impl<T> Task<Result<T>> {
+    pub(crate) async fn done(mut self) -> Result<T> {
+        (&mut self.0).await.unwrap_or_else(|e| Err(StoreError::unavailable("work on Cassandra was broken off", e)))
+    }
+}
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {

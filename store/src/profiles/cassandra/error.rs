@@ -17,6 +17,8 @@ pub enum CassandraFault {
     Denied,
     /// A replica failed while it read, as with an index that is not built yet.
     ReadFailed,
+    /// Its tables are not of the shape that they should have.
+    Shape,
     /// It refuses the statement, or answers what it should not.
     Refused,
 }
@@ -26,7 +28,7 @@ impl CassandraFault {
     pub fn is_retryable(self) -> bool {
         match self {
             Self::Unreachable | Self::Timeout | Self::Overloaded => true,
-            Self::Denied | Self::ReadFailed | Self::Refused => false,
+            Self::Denied | Self::ReadFailed | Self::Shape | Self::Refused => false,
         }
     }
 }
@@ -122,6 +124,7 @@ fn attempt_fault(error: &RequestAttemptError) -> CassandraFault {
             DbError::Overloaded | DbError::RateLimitReached { .. } => CassandraFault::Overloaded,
             DbError::Unauthorized | DbError::AuthenticationError => CassandraFault::Denied,
             DbError::ReadFailure { .. } => CassandraFault::ReadFailed,
+            DbError::Invalid | DbError::ConfigError => CassandraFault::Shape,
             // A replica that fails a write may be restarting; the writes here may all be repeated.
             DbError::WriteFailure { .. } => CassandraFault::Unreachable,
             _ => CassandraFault::Refused,

@@ -85,13 +85,35 @@ impl Keyspace {
     /// `NotFound` if it is not, saying what makes it.
     pub async fn open(cassandra: &Arc<Cassandra>, workspace: &str) -> Result<Self> {
         let keyspace = Self::named(cassandra, workspace)?;
-        if keyspace.about(WORKSPACE).await?.as_deref() != Some(workspace) {
+        let here = keyspace.clone();
+        let found = cassandra.run(async move { here.about(WORKSPACE).await }).await?;
+        if found.as_deref() != Some(workspace) {
             return Err(StoreError::NotFound(format!(
                 "Cassandra has no profiles of workspace \"{workspace}\" (keyspace {}): the first import makes them",
                 keyspace.name
             )));
         }
         Ok(keyspace)
+    }
+
+    /// A workspace's keyspace if it is there and belongs to the data directory of that owner.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if it is not there, `Conflict` if it belongs to another directory.
+    pub(crate) async fn open_owned(cassandra: &Arc<Cassandra>, workspace: &str, owner: &str) -> Result<Self> {
+        let keyspace = Self::open(cassandra, workspace).await?;
+        let here = keyspace.clone();
+        let found = cassandra.run(async move { here.about(OWNER).await }).await?;
+        if found.as_deref() != Some(owner) { Err(keyspace.belongs_to_another(OWNER)) } else { Ok(keyspace) }
+    }
+
+    fn belongs_to_another(&self, key: &str) -> StoreError {
+        StoreError::Conflict(format!(
+            "keyspace {} in Cassandra belongs to another {}: set another keyspace_prefix in [cassandra], or drop it if nobody needs it",
+            self.name,
+            if key == OWNER { "data directory" } else { "workspace" },
+        ))
     }
 
     /// A workspace's keyspace, made if it is not there, for the owner of a data directory.
@@ -113,11 +135,7 @@ impl Keyspace {
             keyspace.claim(key, value).await?;
             let found = keyspace.about(key).await?.unwrap_or_default();
             if found != value {
-                return Err(StoreError::Conflict(format!(
-                    "keyspace {} in Cassandra belongs to another {}: set another keyspace_prefix in [cassandra], or drop it if nobody needs it",
-                    keyspace.name,
-                    if key == OWNER { "data directory" } else { "workspace" },
-                )));
+                return Err(keyspace.belongs_to_another(key));
             }
         }
         Ok(keyspace)

@@ -179,57 +179,59 @@ impl ProfileReader {
         let rows = rows_of(shared.keyspace.cassandra.execute(&shared.one, &(user_id,), what).await?, what)?;
         let mut found = None;
         // Rows of numbers that were taken from the user are erased, so one is left at most; the latest in any case.
-        shared.each(&rows, |stored| {
-            found = Some(stored);
-            Ok(())
-        })?;
+        shared.each(&rows, |stored| found = Some(stored))?;
         Ok(found)
     }
 
-    /// Reads a range on the connection's threads: `page` gets each page's rows and says whether to go on.
+    /// A range, page by page. Nothing is read yet.
+    pub fn pages(&self, range: TokenRange) -> Pages {
+        let mut values = vec![Cell::bigint(range.after), Cell::bigint(range.until)];
+        values.extend(self.shared.bounds.iter().cloned());
+        Pages { reader: self.clone(), values: Cells(values), next: Some(PagingState::start()) }
+    }
+}
+
+/// The pages of a range.
+pub struct Pages {
+    reader: ProfileReader,
+    values: Cells,
+    next: Option<PagingState>,
+}
+
+/// Some rows of a range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The users.
+    pub users: Vec<Stored>,
+    /// Bytes that came for them.
+    pub bytes: u64,
+}
+
+impl Pages {
+    /// The next page; `None` after the last. After an error the same page may be asked for again.
     ///
     /// # Cancel safety
     ///
-    /// Safe: dropping the future stops reading.
-    pub async fn range<F>(&self, range: TokenRange, mut page: F) -> Result<()>
-    where
-        F: FnMut(Vec<Stored>) -> Result<bool> + Send + 'static,
-    {
-        let reader = self.clone();
-        self.shared.keyspace.cassandra.run(async move { reader.range_here(range, &mut page).await }).await
-    }
-
-    pub(crate) async fn range_here(&self, range: TokenRange, page: &mut (impl FnMut(Vec<Stored>) -> Result<bool> + Send)) -> Result<()> {
-        let what = "read profiles";
-        let shared = &self.shared;
-        let mut values = vec![Cell::bigint(range.after), Cell::bigint(range.until)];
-        values.extend(shared.bounds.iter().cloned());
-        let (values, mut next) = (Cells(values), Some(PagingState::start()));
-        while let Some(from) = next {
-            let (rows, more) = shared.keyspace.cassandra.page(&shared.range, &values, from, what).await?;
-            let mut out = Vec::with_capacity(rows.rows_num());
-            shared.each(&rows, |stored| {
-                out.push(stored);
-                Ok(())
-            })?;
-            drop(rows);
-            if !page(out)? {
-                return Ok(());
-            }
-            next = more;
-        }
-        Ok(())
+    /// Safe: dropping the future stops reading, and the page can be asked for again.
+    pub async fn next(&mut self) -> Result<Option<Page>> {
+        let Some(from) = self.next.clone() else { return Ok(None) };
+        let shared = &self.reader.shared;
+        let (rows, more) = shared.keyspace.cassandra.page(&shared.range, &self.values, from, "read profiles").await?;
+        let mut users = Vec::with_capacity(rows.rows_num());
+        shared.each(&rows, |stored| users.push(stored))?;
+        self.next = more;
+        Ok(Some(Page { users, bytes: rows.rows_bytes_size() as u64 }))
     }
 }
 
 impl Shared {
-    fn each(&self, rows: &QueryRowsResult, mut take: impl FnMut(Stored) -> Result<()>) -> Result<()> {
+    fn each(&self, rows: &QueryRowsResult, mut take: impl FnMut(Stored)) -> Result<()> {
         let what = "read profiles";
         let mut columns = Vec::new();
         for row in rows.rows::<ColumnIterator<'_, '_>>().map_err(|e| malformed(what, e))? {
             cells::raw_columns(row.map_err(|e| malformed(what, e))?, &mut columns)?;
             if let Some(stored) = self.stored(&columns)? {
-                take(stored)?;
+                take(stored);
             }
         }
         Ok(())

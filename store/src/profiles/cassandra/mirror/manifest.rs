@@ -24,11 +24,27 @@ pub(super) struct Manifest {
     pub(super) files: Vec<ProfileFile>,
     /// Files that were replaced, and when; somebody may be reading them.
     pub(super) replaced: Vec<(PathBuf, i64)>,
+    /// Files that the workspace's state names or is about to: a shared lake has copies that are described by them.
+    pub(super) kept: Vec<PathBuf>,
 }
 
 impl Manifest {
-    pub(super) fn new(keyspace: &str, as_of: i64, files: Vec<ProfileFile>, replaced: Vec<(PathBuf, i64)>) -> Self {
-        Self { format: FORMAT, keyspace: keyspace.to_owned(), as_of, files, replaced }
+    /// One that nothing is replaced in yet.
+    pub(super) fn new(keyspace: &str, as_of: i64, files: Vec<ProfileFile>) -> Self {
+        Self { format: FORMAT, keyspace: keyspace.to_owned(), as_of, files, replaced: Vec::new(), kept: Vec::new() }
+    }
+
+    /// The one that takes this one's place.
+    pub(super) fn followed_by(self, as_of: i64, files: Vec<ProfileFile>) -> Self {
+        let gone = self.files.iter().filter(|old| !files.iter().any(|f| f.path == old.path)).map(|f| (f.path.clone(), as_of));
+        let mut replaced = self.replaced;
+        replaced.extend(gone);
+        Self { as_of, files, replaced, ..self }
+    }
+
+    /// Whether it names a file.
+    pub(super) fn names(&self, path: &Path) -> bool {
+        self.files.iter().any(|f| f.path == path) || self.replaced.iter().any(|(p, _)| p == path) || self.kept.iter().any(|p| p == path)
     }
 
     /// The one in a folder; `None` where there is none of this keyspace and format.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use segment_core::catalog::Catalog;
 
+use super::client::Task;
 use super::changes::{Changes, is_forgotten, now_us};
 use super::keyspace::Keyspace;
 use super::limits::{RANGES_AT_ONCE, RANGES_OF_BUILD, USERS_READ_MAX};
@@ -54,7 +55,12 @@ impl Mirror {
     ///
     /// `Io` or `Corrupt` if its manifest cannot be read.
     pub fn present(&self, catalog: &Catalog) -> Result<Option<ProfilesSnapshot>> {
-        Ok(Manifest::read(&self.folder, self.keyspace.name())?.map(|m| snapshot(&m, catalog)))
+        Self::in_folder(&self.folder, self.keyspace.name(), catalog)
+    }
+
+    /// The same, without a connection.
+    pub(crate) fn in_folder(folder: &Path, keyspace: &str, catalog: &Catalog) -> Result<Option<ProfilesSnapshot>> {
+        Ok(Manifest::read(folder, keyspace)?.map(|m| snapshot(&m, catalog)))
     }
 
     /// The mirror with all changes up to now, refreshed if need be.
@@ -67,7 +73,12 @@ impl Mirror {
     ///
     /// Safe: it is replaced or stays as it was.
     pub async fn refresh(&self, catalog: &Catalog) -> Result<ProfilesSnapshot> {
-        self.refreshed_since(catalog, now_us()).await
+        self.refreshed_since(catalog, now_us(), None).await
+    }
+
+    /// The same, for a state that is to name it. Files that the state names so far are kept, too, until the next such refresh.
+    pub(crate) async fn refresh_for_state(&self, catalog: &Catalog, named: Vec<PathBuf>) -> Result<ProfilesSnapshot> {
+        self.refreshed_since(catalog, now_us(), Some(named)).await
     }
 
     /// The mirror no older than `age_max`, and with all changes up to `at_least`. If Cassandra cannot be reached, an older one will do that has those.
@@ -81,21 +92,21 @@ impl Mirror {
         let present = self.present(catalog)?.filter(|s| s.as_of.is_some_and(|at| at >= at_least));
         match present {
             Some(snapshot) if snapshot.as_of.is_some_and(|at| at >= wanted) => Ok(snapshot),
-            Some(snapshot) => match self.refreshed_since(catalog, wanted).await {
+            Some(snapshot) => match self.refreshed_since(catalog, wanted, None).await {
                 Err(StoreError::Unavailable { .. } | StoreError::Busy(_)) => Ok(snapshot),
                 done => done,
             },
-            None => self.refreshed_since(catalog, wanted).await,
+            None => self.refreshed_since(catalog, wanted, None).await,
         }
     }
 
     /// Refreshes it unless somebody did since `wanted`.
-    async fn refreshed_since(&self, catalog: &Catalog, wanted: i64) -> Result<ProfilesSnapshot> {
+    async fn refreshed_since(&self, catalog: &Catalog, wanted: i64, named: Option<Vec<PathBuf>>) -> Result<ProfilesSnapshot> {
         let (mirror, catalog) = (self.clone(), Arc::new(catalog.clone()));
-        self.keyspace.cassandra.run(async move { mirror.refresh_here(&catalog, wanted).await }).await
+        self.keyspace.cassandra.run(async move { mirror.refresh_here(&catalog, wanted, named).await }).await
     }
 
-    async fn refresh_here(&self, catalog: &Arc<Catalog>, wanted: i64) -> Result<ProfilesSnapshot> {
+    async fn refresh_here(&self, catalog: &Arc<Catalog>, wanted: i64, named: Option<Vec<PathBuf>>) -> Result<ProfilesSnapshot> {
         let _lock = Lock::take(&self.folder.join("mirror.lock")).await?;
         let present = Manifest::read(&self.folder, self.keyspace.name())?;
         if let Some(manifest) = present.as_ref().filter(|m| m.as_of >= wanted) {
@@ -118,13 +129,15 @@ impl Mirror {
             Some(files) => files,
             None => self.build(&reader, catalog).await?,
         };
-        let old = present.map(|m| (m.files, m.replaced)).unwrap_or_default();
-        let gone = old.0.into_iter().filter(|o| !files.iter().any(|f| f.path == o.path)).map(|f| (f.path, as_of));
-        let mut replaced = old.1;
-        replaced.extend(gone);
-        let kept = as_of - i64::try_from(GARBAGE_AGE.as_micros()).unwrap_or(i64::MAX);
-        replaced.retain(|(_, at)| *at > kept);
-        let manifest = Manifest::new(self.keyspace.name(), as_of, files, replaced);
+        let mut manifest = match present {
+            Some(before) => before.followed_by(as_of, files),
+            None => Manifest::new(self.keyspace.name(), as_of, files),
+        };
+        let read_since = as_of - i64::try_from(GARBAGE_AGE.as_micros()).unwrap_or(i64::MAX);
+        manifest.replaced.retain(|(_, at)| *at > read_since);
+        if let Some(named) = named {
+            manifest.kept = named.iter().cloned().chain(manifest.files.iter().map(|f| f.path.clone())).collect();
+        }
         manifest.write(&self.folder)?;
         self.clean(&manifest)?;
         Ok(snapshot(&manifest, catalog))
@@ -137,11 +150,14 @@ impl Mirror {
         for range in TokenRange::cut(RANGES_OF_BUILD) {
             let (reader, heaps) = (reader.clone(), heaps.clone());
             let scan = async move {
-                let mut add = |page: Vec<Stored>| with(&heaps, |heaps| heaps.add(&page)).map(|()| true);
-                reader.range_here(range, &mut add).await
+                let mut pages = reader.pages(range);
+                while let Some(page) = pages.next().await? {
+                    with(&heaps, |heaps| heaps.add(&page.users))?;
+                }
+                Ok(())
             };
             // A task each, so that they decode on several threads.
-            scans.push(async move { AbortOnDrop(tokio::spawn(scan)).done().await }.boxed());
+            scans.push(async move { Task(tokio::spawn(scan)).done().await }.boxed());
         }
         stream::iter(scans).buffer_unordered(RANGES_AT_ONCE).try_collect::<Vec<()>>().await?;
         let heaps = heaps.lock().map_err(|_| poisoned())?.take().ok_or_else(poisoned)?;
@@ -191,11 +207,10 @@ impl Mirror {
 
     /// Removes files that nothing names.
     fn clean(&self, manifest: &Manifest) -> Result<()> {
-        let named = |path: &PathBuf| manifest.files.iter().any(|f| f.path == *path) || manifest.replaced.iter().any(|(p, _)| p == path);
         let list = std::fs::read_dir(&self.folder).map_err(|e| StoreError::io("list", &self.folder, e))?;
         for entry in list {
             let path = entry.map_err(|e| StoreError::io("list", &self.folder, e))?.path();
-            if path.extension().is_some_and(|e| e == "parquet") && !named(&path) {
+            if path.extension().is_some_and(|e| e == "parquet") && !manifest.names(&path) {
                 crate::meta::remove(&path)?;
             }
         }
@@ -221,17 +236,3 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(StoreError::unavailable("work on the mirror was broken off", e)))
 }
 
-/// A task that ends with its handle.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<Result<T>>);
-
-impl<T> AbortOnDrop<T> {
-    async fn done(mut self) -> Result<T> {
-        (&mut self.0).await.unwrap_or_else(|e| Err(StoreError::unavailable("work on the mirror was broken off", e)))
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
