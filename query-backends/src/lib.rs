@@ -2,7 +2,7 @@
 //!
 //! In: a [`Query`], a plan with the pinned state it is evaluated against. Out: a stream of batches of user ids, with progress
 //! that can be watched and work that can be stopped. `memory` is the oracle: plain rows, no SQL. `parquet` is
-//! DataFusion over the lake. Deliberately absent: choosing a backend, and what is done with the users.
+//! DataFusion over the lake, `trino` the same tables in Trino. Deliberately absent: choosing a backend, and what is done with the users.
 
 pub mod backend;
 pub mod conformance;
@@ -22,4 +22,4 @@ pub use memory::MemoryBackend;
 pub use parquet::{ParquetBackend, ParquetConfig};
 pub use progress::{Progress, ProgressNow};
 #[cfg(feature = "trino")]
-pub use trino::TrinoConfig;
+pub use trino::{TrinoBackend, TrinoConfig};

@@ -20,6 +20,9 @@ use super::wire::{Segment, Spooled, Stats};
 use super::{ACKS_MAX, Client};
 use crate::error::{BackendError, Result};
 
+/// An answer on its way.
+type Polling = BoxFuture<'static, Result<(Statement, Option<Page>)>>;
+
 /// Rows of the result, column by column.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -29,10 +32,11 @@ pub(crate) struct Batch {
 /// A result under way. Dropping it gives the query up.
 pub(crate) struct Results {
     http: Http,
+    id: String,
     kinds: Vec<Kind>,
     segments_at_once: usize,
     /// An answer that is asked for; it brings the statement back.
-    polling: Option<BoxFuture<'static, Result<(Statement, Option<Page>)>>>,
+    polling: Option<Polling>,
     waiting: VecDeque<(Encoding, Segment)>,
     reading: FuturesOrdered<AbortOnDropHandle<Result<Part>>>,
     /// The last batch's, until the caller comes for the next.
@@ -47,6 +51,7 @@ impl Results {
     pub(super) fn new(client: &Client, statement: Statement, first: Page, kinds: &[Kind]) -> Result<Self> {
         let mut results = Self {
             http: client.http.clone(),
+            id: statement.id.clone(),
             kinds: kinds.to_vec(),
             segments_at_once: client.segments_at_once,
             polling: None,
@@ -60,6 +65,11 @@ impl Results {
         };
         results.accept(statement, first)?;
         Ok(results)
+    }
+
+    /// The query's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
     }
 
     /// How far the query is.
