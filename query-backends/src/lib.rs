@@ -2,7 +2,8 @@
 //!
 //! In: a [`Query`], a plan with the pinned state it is evaluated against. Out: a stream of batches of user ids, with progress
 //! that can be watched and work that can be stopped. `memory` is the oracle: plain rows, no SQL. `parquet` is
-//! DataFusion over the lake. `cassandra` reads profiles as they are now. Deliberately absent: choosing a backend, and what is done with the users.
+//! DataFusion over the lake, `trino` the same tables in Trino, `cassandra` the profiles as they are now. Deliberately absent: choosing a
+//! backend, and what is done with the users.
 
 pub mod backend;
 #[cfg(feature = "cassandra")]
@@ -28,4 +29,4 @@ pub use parquet::{ParquetBackend, ParquetConfig};
 pub use progress::{Progress, ProgressNow};
 pub use state::event_reads;
 #[cfg(feature = "trino")]
-pub use trino::TrinoConfig;
+pub use trino::{TrinoBackend, TrinoConfig};
