@@ -2,7 +2,7 @@
 //!
 //! In: a [`Query`], a plan with the pinned state it is evaluated against. Out: a stream of batches of user ids, with progress
 //! that can be watched and work that can be stopped. `memory` is the oracle: plain rows, no SQL. `parquet` is
-//! DataFusion over the lake. Deliberately absent: choosing a backend, and what is done with the users.
+//! DataFusion over the lake. `router` chooses among backends. Deliberately absent: what is done with the users.
 
 pub mod backend;
 pub mod conformance;
@@ -11,6 +11,7 @@ pub mod memory;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod progress;
+pub mod router;
 mod state;
 #[cfg(feature = "trino")]
 pub mod trino;
@@ -21,5 +22,6 @@ pub use memory::MemoryBackend;
 #[cfg(feature = "parquet")]
 pub use parquet::{ParquetBackend, ParquetConfig};
 pub use progress::{Progress, ProgressNow};
+pub use router::{Choice, Rate, Router, RouterConfig, Routing, Verdict};
 #[cfg(feature = "trino")]
 pub use trino::TrinoConfig;

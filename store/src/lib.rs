@@ -29,6 +29,7 @@ mod lock;
 mod meta;
 mod names;
 pub mod pinned;
+pub mod probe;
 pub mod profiles;
 mod recover;
 mod store;

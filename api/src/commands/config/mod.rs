@@ -1,0 +1,14 @@
+//! `muster config`: what holds, and whether it works.
+
+mod check;
+mod show;
+
+use crate::args::Config;
+use crate::failure::Failure;
+
+pub(super) async fn run(command: Config) -> Result<(), Failure> {
+    match command {
+        Config::Show(args) => show::run(&args),
+        Config::Check(args) => check::run(&args).await,
+    }
+}
