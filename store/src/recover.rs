@@ -5,33 +5,96 @@ use std::path::{Path, PathBuf};
 
 use iceberg::table::Table;
 
+use crate::collect::remove_table;
 use crate::error::{Result, StoreError};
+use crate::lake::lineage::Beyond;
+use crate::lake::shared::SharedLake;
 use crate::lake::tables::{CATALOG, EVENTS, IMPORT_PROPERTY};
 use crate::layout::Layout;
-use crate::meta::{State, remove};
+use crate::meta::{Garbage, State, remove};
+use crate::publish::PROFILES_PREFIX;
 use crate::store::Shared;
+
+/// Times that a table of a shared lake is put back, if others change it meanwhile.
+const ATTEMPTS_MAX: usize = 8;
 
 /// Puts the lake's table back where the state row says, and removes files that nothing names.
 pub(crate) async fn recover(shared: &Shared, workspace: &str, state: &State) -> Result<Table> {
-    let tables = shared.tables().await?;
-    let imports = shared.meta.import_ids(workspace).await?;
-    let mut table = tables.load(workspace, EVENTS).await?;
-    if table.metadata_location() != Some(state.events.metadata_location.as_str()) {
-        check_ours(&table, workspace, state, &imports)?;
-        shared.meta.reset_table(CATALOG, workspace, EVENTS, &state.events.metadata_location).await?;
-        table = tables.load(workspace, EVENTS).await?;
-    }
-    remove_event_files(&data_folder(&shared.layout, workspace), &imports)?;
+    let garbage = shared.meta.garbage(workspace).await?;
+    let table = match &shared.lake {
+        Some(lake) => {
+            let table = put_back_shared(shared, lake, workspace, state).await?;
+            remove_published(shared, lake, workspace, state, &garbage).await?;
+            // Whatever is staged was uploaded, or never will be.
+            remove(&shared.data_folder(workspace))?;
+            table
+        }
+        None => {
+            let imports = shared.meta.import_ids(workspace).await?;
+            let table = put_back(shared, workspace, state, &imports).await?;
+            remove_event_files(&shared.data_folder(workspace), &imports)?;
+            table
+        }
+    };
     let mut named: HashSet<PathBuf> = state.profiles.files.iter().map(|f| f.path.clone()).collect();
-    named.extend(shared.meta.garbage(workspace).await?);
+    named.extend(garbage.into_iter().filter_map(|entry| match entry {
+        Garbage::Path(path) => Some(path),
+        Garbage::Object(_) | Garbage::Table(_) => None,
+    }));
     remove_profile_files(&shared.layout.columns(workspace), &named)?;
     remove(&scratch_folder(&shared.layout, workspace))?;
     Ok(table)
 }
 
-/// The folder of the events' data files.
-pub(crate) fn data_folder(layout: &Layout, workspace: &str) -> PathBuf {
-    layout.table(workspace, EVENTS).join("data")
+/// Puts the events' table of a lake in the directory back to the metadata file that the state names.
+async fn put_back(shared: &Shared, workspace: &str, state: &State, imports: &HashSet<String>) -> Result<Table> {
+    let tables = shared.tables().await?;
+    let table = tables.load(workspace, EVENTS).await?;
+    if table.metadata_location() == Some(state.events.metadata_location.as_str()) {
+        return Ok(table);
+    }
+    check_ours(&table, workspace, state, imports)?;
+    shared.meta.reset_table(CATALOG, workspace, EVENTS, &state.events.metadata_location).await?;
+    tables.load(workspace, EVENTS).await
+}
+
+/// Takes the snapshots of unfinished imports out of a shared lake's table of events; what others did stays.
+async fn put_back_shared(shared: &Shared, lake: &SharedLake, workspace: &str, state: &State) -> Result<Table> {
+    let tables = shared.tables().await?;
+    tables.check_owner(workspace, &shared.meta.store_id().await?).await?;
+    for _ in 0..ATTEMPTS_MAX {
+        let table = tables.load(workspace, EVENTS).await?;
+        let beyond = Beyond::of(&table, state.events.snapshot_id)?;
+        let Some(unfinished) = beyond.unfinished() else { return Ok(table) };
+        if let Some(other) = unfinished.built_on {
+            return Err(StoreError::Conflict(format!(
+                "snapshot {} of the events of workspace \"{workspace}\" was made by another engine on top of an import that was interrupted: \
+                 roll the table back to snapshot {} in that engine, then do again what it did",
+                other.snapshot_id(),
+                beyond.present().map_or("none".to_owned(), |id| id.to_string())
+            )));
+        }
+        if lake.roll_back(workspace, &table, beyond.present(), &unfinished.snapshots).await? {
+            return tables.load(workspace, EVENTS).await;
+        }
+    }
+    Err(StoreError::Busy(format!("other engines keep changing the events of workspace \"{workspace}\"")))
+}
+
+/// Removes what was uploaded and made for states that never came to be.
+async fn remove_published(shared: &Shared, lake: &SharedLake, workspace: &str, state: &State, garbage: &[Garbage]) -> Result<()> {
+    for uri in shared.meta.uploads(workspace).await? {
+        lake.objects().delete(&uri).await?;
+        shared.meta.forget_upload(workspace, &uri).await?;
+    }
+    let current = state.profiles.published.as_ref().map(|p| p.table.as_str());
+    for table in shared.tables().await?.names(workspace).await? {
+        let named = current == Some(table.as_str()) || garbage.contains(&Garbage::Table(table.clone()));
+        if table.starts_with(PROFILES_PREFIX) && !named {
+            remove_table(shared, workspace, &table).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The folder of an import's temporary files.

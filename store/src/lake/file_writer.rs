@@ -99,8 +99,10 @@ impl EventFile {
 /// Where a writer puts its files.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
-    /// The folder of data files.
+    /// The folder that files are written in.
     pub(crate) folder: PathBuf,
+    /// The URI of the folder that readers find them in, which they are uploaded to if it is another.
+    pub(crate) data: String,
     /// The import's id, the first part of file names.
     pub(crate) import: String,
     /// Numbers the import's files.
@@ -266,7 +268,8 @@ impl EventFileWriter {
         let Some(mut open) = self.open.take() else { return Ok(()) };
         let done = close_file(&mut open.writer, &open.path).and_then(|(footer, size_bytes)| {
             let place = Place { schema: &self.target.schema, spec_id: self.target.spec_id, day: Some(self.day) };
-            data_file(&open.path, size_bytes, &footer, &place)
+            let name = open.path.file_name().unwrap_or_default().to_string_lossy();
+            data_file(format!("{}/{name}", self.target.data), size_bytes, &footer, &place)
         });
         match done {
             Ok(data_file) => {

@@ -1,6 +1,7 @@
 //! A pinned snapshot of the events, and planning what to read of it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use futures::TryStreamExt;
@@ -9,6 +10,8 @@ use iceberg::spec::{Datum, PrimitiveLiteral, Struct};
 use iceberg::table::Table;
 
 use crate::error::{Attempt, Result, StoreError};
+use crate::lake::blocking::LakeReader;
+use crate::lake::objects::Objects;
 use crate::lake::tables::local_path;
 
 /// Events that a query may need: a row is needed if any of the reads takes it. Planning may return more, never less.
@@ -46,11 +49,39 @@ impl EventRead {
     }
 }
 
+/// Where a file is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FilePlace {
+    /// An absolute local path.
+    Local(PathBuf),
+    /// An object, `s3://bucket/key`.
+    Object(String),
+}
+
+impl FilePlace {
+    /// The place that a URI of Iceberg's metadata names.
+    pub(crate) fn of(uri: &str) -> Self {
+        match crate::lake::objects::split(uri) {
+            Some(_) => Self::Object(uri.to_owned()),
+            None => Self::Local(local_path(uri)),
+        }
+    }
+}
+
+impl std::fmt::Display for FilePlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Local(path) => path.display().fmt(f),
+            Self::Object(uri) => f.write_str(uri),
+        }
+    }
+}
+
 /// A file of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataFileInfo {
-    /// Absolute local path.
-    pub path: PathBuf,
+    /// Where it is.
+    pub place: FilePlace,
     /// Its size.
     pub size_bytes: u64,
     /// Its rows.
@@ -80,11 +111,26 @@ pub struct EventsSnapshot {
     table: Table,
     snapshot_id: Option<i64>,
     schema: SchemaRef,
+    objects: Option<Arc<Objects>>,
 }
 
 impl EventsSnapshot {
-    pub(crate) fn new(table: Table, snapshot_id: Option<i64>, schema: SchemaRef) -> Self {
-        Self { table, snapshot_id, schema }
+    pub(crate) fn new(table: Table, snapshot_id: Option<i64>, schema: SchemaRef, objects: Option<Arc<Objects>>) -> Self {
+        Self { table, snapshot_id, schema, objects }
+    }
+
+    /// How files on S3 are reached; `None` if the lake is in the directory.
+    pub fn objects(&self) -> Option<&Arc<Objects>> {
+        self.objects.as_ref()
+    }
+
+    /// Opens a planned file for reads that block, from any thread.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if a local file is gone. An object is looked for by the first read.
+    pub fn open(&self, file: &DataFileInfo) -> Result<LakeReader> {
+        LakeReader::open(&file.place, file.size_bytes, self.objects.as_ref())
     }
 
     /// The Iceberg snapshot's id; `None` before the first event.
@@ -137,9 +183,9 @@ impl EventsSnapshot {
             let rows = task.record_count.ok_or_else(|| StoreError::corrupt_plain(format!("{} has no row count", task.data_file_path)))?;
             let day = task.partition.as_ref().and_then(day_of);
             let day = day.ok_or_else(|| StoreError::corrupt_plain(format!("{} is of no day", task.data_file_path)))?;
-            plan.files.push(DataFileInfo { path: local_path(&task.data_file_path), size_bytes: task.file_size_in_bytes, rows, day });
+            plan.files.push(DataFileInfo { place: FilePlace::of(&task.data_file_path), size_bytes: task.file_size_in_bytes, rows, day });
         }
-        plan.files.sort_by(|a, b| (a.day, &a.path).cmp(&(b.day, &b.path)));
+        plan.files.sort_by(|a, b| (a.day, &a.place).cmp(&(b.day, &b.place)));
         plan.deletes.sort();
         plan.deletes.dedup();
         Ok(plan)

@@ -1,13 +1,13 @@
 //! State rows and the ledger of imports.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
+use iceberg::table::Table;
 use segment_core::catalog::Catalog;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Meta, now_us, unsigned};
+use super::{Garbage, Meta, now_us, unsigned};
 use crate::error::{Attempt, Result, StoreError};
 use crate::lists::ListInfo;
 use crate::profiles::ProfileFile;
@@ -34,6 +34,14 @@ pub(crate) struct EventsState {
     pub(crate) snapshot_id: Option<i64>,
 }
 
+impl EventsState {
+    /// The table as it is.
+    pub(crate) fn of(table: &Table) -> Self {
+        let metadata_location = table.metadata_location().unwrap_or_default().to_owned();
+        Self { metadata_location, snapshot_id: table.metadata().current_snapshot_id() }
+    }
+}
+
 /// Which files hold the profiles.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct ProfilesState {
@@ -41,6 +49,18 @@ pub(crate) struct ProfilesState {
     pub(crate) version: u64,
     /// The files, by user number.
     pub(crate) files: Vec<ProfileFile>,
+    /// Their table in a shared lake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) published: Option<PublishedProfiles>,
+}
+
+/// A state's profiles as a table of a shared lake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PublishedProfiles {
+    /// The table.
+    pub(crate) table: String,
+    /// Its snapshot; none while there are no users.
+    pub(crate) snapshot_id: Option<i64>,
 }
 
 /// A committed import.
@@ -177,7 +197,7 @@ impl Meta {
         expected: u64,
         state: &State,
         import: Option<&ImportEntry>,
-        garbage: &[PathBuf],
+        garbage: &[Garbage],
     ) -> Result<()> {
         let now = now_us();
         let mut tx = self.pool.begin().await.attempt("commit the state")?;
@@ -202,6 +222,7 @@ impl Meta {
         if let Some(import) = import {
             insert_import(&mut tx, workspace, state.version, import, now).await?;
         }
+        super::uploads::forget(&mut tx, workspace).await?;
         super::garbage::insert(&mut tx, workspace, garbage, state.version, now).await?;
         tx.commit().await.attempt("commit the state")
     }
