@@ -121,7 +121,7 @@ fn what_does_not_go_together_is_refused() {
     let unknown = sources(dir.path(), "", &[("MUSTER_TRINO_URLL", "x"), ("MUSTER_DEMO_DATA", "x")], &[]).load().unwrap_err();
     assert_eq!(
         unknown[0].to_string(),
-        "$MUSTER_TRINO_URLL: there is no such setting (did you mean \"MUSTER_TRINO_URL\" or \"MUSTER_TRINO_USER\" or \"MUSTER_TRINO_TOKEN\"?)"
+        "$MUSTER_TRINO_URLL: there is no such setting (did you mean \"MUSTER_TRINO_URL\" or \"MUSTER_TRINO_USER\" or \"MUSTER_TRINO_CATALOG\"?)"
     );
     assert_eq!(unknown.len(), 1);
 }
