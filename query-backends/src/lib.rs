@@ -2,9 +2,12 @@
 //!
 //! In: a [`Query`], a plan with the pinned state it is evaluated against. Out: a stream of batches of user ids, with progress
 //! that can be watched and work that can be stopped. `memory` is the oracle: plain rows, no SQL. `parquet` is
-//! DataFusion over the lake. `router` chooses among backends. Deliberately absent: what is done with the users.
+//! DataFusion over the lake, `trino` the same tables in Trino, `cassandra` reads profiles as they are now. `router` chooses among them.
+//! Deliberately absent: what is done with the users.
 
 pub mod backend;
+#[cfg(feature = "cassandra")]
+pub mod cassandra;
 pub mod conformance;
 pub mod error;
 pub mod memory;
@@ -17,6 +20,8 @@ mod state;
 pub mod trino;
 
 pub use backend::{Backend, Capabilities, Explanation, Query, Reading, Run, RunMetrics, RunOptions, ScanPlan, Stage, Users};
+#[cfg(feature = "cassandra")]
+pub use cassandra::{CassandraBackend, Evaluator};
 pub use error::{BackendError, ErrorKind, Result};
 pub use memory::MemoryBackend;
 #[cfg(feature = "parquet")]

@@ -56,6 +56,8 @@ pub use lock::Lock;
 pub use meta::{ImportInfo, SegmentInfo};
 pub use names::{check_key, check_workspace_name};
 pub use pinned::{Pinned, SharedTable, SharedTables};
+#[cfg(feature = "cassandra")]
+pub use profiles::cassandra;
 pub use profiles::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, profiles_schema};
 pub use store::Store;
 pub use workspace::Workspace;

@@ -17,7 +17,7 @@ use crate::lock::Lock;
 use crate::meta::{EventsState, Garbage, ImportInfo, Reading, SegmentInfo, State};
 use crate::names::check_key;
 use crate::pinned::{Pinned, SharedTable, SharedTables};
-use crate::profiles::{ProfilesSnapshot, profiles_schema};
+use crate::profiles::profiles_schema;
 use crate::publish;
 use crate::recover::recover;
 use crate::store::Shared;
@@ -67,7 +67,11 @@ impl Workspace {
         };
         let State { version, catalog, profiles, .. } = reading.state;
         let objects = self.shared.lake.as_ref().map(|lake| lake.objects().clone());
-        let shared = profiles.published.map(|published| SharedTables {
+        let named = profiles.files.clone();
+        let published = profiles.published.clone();
+        let profiles = self.shared.profiles_snapshot(&self.name, profiles, &catalog).await?;
+        // What changed in Cassandra since the last import is in no table yet: then other engines would find others.
+        let shared = published.filter(|_| profiles.files == named).map(|published| SharedTables {
             namespace: self.name.to_string(),
             events: SharedTable { table: EVENTS.to_owned(), snapshot_id },
             profiles: SharedTable { table: published.table, snapshot_id: published.snapshot_id },
@@ -81,7 +85,7 @@ impl Workspace {
             workspace: self.name.to_string(),
             version,
             events: EventsSnapshot::new(table, snapshot_id, events_schema(&catalog), objects),
-            profiles: ProfilesSnapshot::new(profiles.files, profiles_schema(&catalog)),
+            profiles,
             catalog: Arc::new(catalog),
             lists: reading.lists,
             segments: reading.segments,

@@ -32,7 +32,7 @@ use crate::lake::tables::{EVENTS, sync, sync_metadata};
 use crate::lock::Lock;
 use crate::meta::{EventsState, Garbage, ImportEntry, ProfilesState, PublishedProfiles, State, remove};
 use crate::pinned::Pinned;
-use crate::profiles::embedded::EmbeddedProfiles;
+use crate::profiles::writing::WritingProfiles;
 use crate::profiles::{Profile, ProfileFile, ProfileWrite, Seen, profiles_schema};
 use crate::publish::{self, profile_uri};
 use crate::recover::{recover, scratch_folder};
@@ -71,7 +71,7 @@ pub struct Writer {
     schema: SchemaRef,
     counter: Arc<AtomicU32>,
     files: Vec<EventFile>,
-    profiles: Option<EmbeddedProfiles>,
+    profiles: Option<WritingProfiles>,
     /// Files to remove unless a state row comes to name them.
     chunks: Vec<PathBuf>,
     /// Whether a state row may name the files by now.
@@ -90,8 +90,7 @@ impl Writer {
         for folder in [shared.layout.columns(name), shared.data_folder(name)] {
             std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("make", &folder, e))?;
         }
-        let (users, columns) = (shared.layout.users(name), shared.layout.columns(name));
-        let profiles = EmbeddedProfiles::open(&users, &columns, state.profiles.version, state.profiles.files.clone())?;
+        let profiles = shared.writing_profiles(name, &state).await?;
         let base = workspace.pin().await?;
         let schema = events_schema(&state.catalog);
         // Declared columns are added here, by the first who writes after the declaration.
@@ -114,7 +113,7 @@ impl Writer {
         })
     }
 
-    fn profiles(&mut self) -> Result<&mut EmbeddedProfiles> {
+    fn profiles(&mut self) -> Result<&mut WritingProfiles> {
         self.profiles.as_mut().ok_or_else(|| StoreError::Invalid("the writer is already committing".to_owned()))
     }
 
@@ -241,7 +240,7 @@ impl Writer {
         let workspace = self.workspace.clone();
         let (shared, name) = (&workspace.shared, workspace.name());
         let import = ImportEntry { id: self.import.clone(), record: import_record };
-        let mut rewritten = self.rewrite_profiles()?;
+        let mut rewritten = self.rewrite_profiles().await?;
         let changed = !self.files.is_empty() || rewritten.changed || catalog != self.state.catalog;
         let mut info = CommitInfo {
             version: self.state.version,
@@ -286,19 +285,20 @@ impl Writer {
     }
 
     /// Writes the profiles' changed chunks.
-    fn rewrite_profiles(&mut self) -> Result<Rewritten> {
+    async fn rewrite_profiles(&mut self) -> Result<Rewritten> {
         let columns = self.workspace.shared.layout.columns(self.workspace.name());
         let catalog = self.catalog.clone();
-        let profiles = self.profiles()?;
-        let done = profiles.rewrite(&catalog);
-        let written = profiles.written().to_vec();
-        self.chunks = written;
-        let (files, replaced) = done?;
-        let changed = !self.chunks.is_empty();
-        if changed {
+        let done = self.profiles()?.rewrite(&catalog).await;
+        self.chunks = self.profiles()?.written().to_vec();
+        let rewritten = done?;
+        if rewritten.changed {
             sync(&columns)?;
         }
-        Ok(Rewritten { files, replaced: replaced.into_iter().map(Garbage::Path).collect(), changed })
+        Ok(Rewritten {
+            files: rewritten.files,
+            replaced: rewritten.replaced.into_iter().map(Garbage::Path).collect(),
+            changed: rewritten.changed,
+        })
     }
 
     /// Uploads the files and makes the profiles a table, if the lake is shared; the table that the state is to name.
@@ -307,7 +307,7 @@ impl Writer {
         let before = &self.state.profiles.published;
         let Some(lake) = &shared.lake else { return Ok(before.clone()) };
         let mut uploads: Vec<_> = self.files.iter().map(|f| (f.path.clone(), f.data_file.file_path().to_owned())).collect();
-        for chunk in rewritten.files.iter().filter(|f| self.chunks.contains(&f.path)) {
+        for chunk in rewritten.files.iter().filter(|f| !self.state.profiles.files.contains(f)) {
             uploads.push((chunk.path.clone(), profile_uri(lake, name, &chunk.path)?));
         }
         shared.meta.note_uploads(name, &self.import, &uploads.iter().map(|(_, to)| to.clone()).collect::<Vec<_>>()).await?;

@@ -4,8 +4,8 @@
 //! [`EVENTS_MAX`]: it is for checks and small data.
 
 mod assemble;
-mod fields;
-mod read;
+pub(crate) mod fields;
+pub(crate) mod read;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;

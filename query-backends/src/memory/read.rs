@@ -1,6 +1,6 @@
 //! A pinned state's files as rows of users.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::fs::File;
 use std::path::Path;
@@ -13,7 +13,7 @@ use parquet::file::reader::ChunkReader;
 use segment_core::catalog::Scope;
 use segment_core::eval::{Event, Lists, User};
 use segment_core::plan::Plan;
-use store::{DataFileInfo, Pinned};
+use store::{DataFileInfo, ListInfo, Pinned};
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::{self, Assembler};
@@ -85,16 +85,22 @@ fn profiles(pinned: &Pinned, fields: &Fields, plan: &Plan, progress: &Progress, 
 fn lists(pinned: &Pinned, cancel: &CancellationToken) -> Result<Lists> {
     let mut lists = Lists::new();
     for (key, info) in &pinned.lists {
-        let members = lists.entry(key.clone()).or_default();
-        for path in &info.files {
-            for batch in open(path, &["user_id"])? {
-                check(cancel)?;
-                let batch = batch.map_err(|e| unreadable(&path.display(), e))?;
-                members.extend(texts(&batch, "user_id")?.iter().flatten().map(str::to_owned));
-            }
-        }
+        lists.insert(key.clone(), list(info, cancel)?);
     }
     Ok(lists)
+}
+
+/// A list's members.
+pub(crate) fn list(info: &ListInfo, cancel: &CancellationToken) -> Result<BTreeSet<String>> {
+    let mut members = BTreeSet::new();
+    for path in &info.files {
+        for batch in open(path, &["user_id"])? {
+            check(cancel)?;
+            let batch = batch.map_err(|e| unreadable(&path.display(), e))?;
+            members.extend(texts(&batch, "user_id")?.iter().flatten().map(str::to_owned));
+        }
+    }
+    Ok(members)
 }
 
 fn columns<'a>(pinned: &'a Pinned, scope: Scope, fields: &Fields, fixed: &[&'a str]) -> Vec<&'a str> {
