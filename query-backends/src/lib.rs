@@ -29,4 +29,4 @@ pub use parquet::{ParquetBackend, ParquetConfig};
 pub use progress::{Progress, ProgressNow};
 pub use router::{Choice, Rate, Router, RouterConfig, Routing, Verdict};
 #[cfg(feature = "trino")]
-pub use trino::TrinoConfig;
+pub use trino::{TrinoBackend, TrinoConfig};
