@@ -38,7 +38,12 @@ pub(crate) fn settings(data: Option<&Path>, configured: &Configured, engine: Opt
 /// Opens the store of a command: the one place that does. It makes the data directory if `make` says so.
 pub(crate) async fn store(place: &Place, make: bool) -> Result<Store, Failure> {
     let settings = settings(Some(&place.data), &place.configured, None)?;
-    if make { Ok(Store::open(&place.data).await?) } else { Ok(Store::open_existing(&place.data).await?) }
+    let store = if make {
+        Store::open_with(&place.data, settings.store).await
+    } else {
+        Store::open_existing_with(&place.data, settings.store).await
+    };
+    Ok(store?)
 }
 
 /// Opens a workspace that is there.

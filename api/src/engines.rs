@@ -62,6 +62,20 @@ fn backend(name: &str, settings: &Settings) -> Result<Arc<dyn Backend>, Failure>
             };
             Ok(Arc::new(query_backends::ParquetBackend::new(&config)?))
         }
+        #[cfg(feature = "trino")]
+        "trino" => {
+            let Some(trino) = &settings.trino else { return Err(Failure::Usage("no Trino is configured: set trino.url".to_owned())) };
+            if settings.store.lake.is_none() {
+                let what = "the lake is in the data directory, where Trino does not see it: set postgres.url and s3.bucket before the first import";
+                return Err(Failure::Usage(what.to_owned()));
+            }
+            Ok(Arc::new(query_backends::TrinoBackend::new(trino)?))
+        }
+        #[cfg(feature = "cassandra")]
+        "cassandra" => match &settings.store.cassandra {
+            Some(cassandra) => Ok(Arc::new(query_backends::CassandraBackend::new(cassandra))),
+            None => Err(Failure::Usage("profiles are not in Cassandra: cassandra.contact_points is not set".to_owned())),
+        },
         other => Err(Failure::Usage(format!("this build has no backend \"{other}\""))),
     }
 }

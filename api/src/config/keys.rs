@@ -118,6 +118,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("cassandra", "password", Kind::Secret, None, "The user's password"),
     key("cassandra", "keyspace_prefix", Kind::Text, Some("muster_"), "Begins the name of each workspace's keyspace"),
     key("cassandra", "replicas", Kind::Integer(1, 100), Some("1"), "Copies of each row, for keyspaces yet to be made"),
+    key("cassandra", "mirror_age_max_s", SECONDS, Some("5"), "Seconds that the columnar mirror may be behind before a query has it follow"),
     key("trino", "url", Kind::Url(HTTP), None, "Trino's address; without it Trino is not used"),
     key("trino", "user", Kind::Text, Some("muster"), "The user that queries run as"),
     key("trino", "password", Kind::Secret, None, "The user's password; over TLS only"),

@@ -15,6 +15,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use settings::Settings;
+pub(crate) use value::without_password;
 
 use keys::{Key, find};
 use value::Value;

@@ -106,7 +106,10 @@ fn what_does_not_go_together_is_refused() {
             &["trino.url=https://h", "trino.password=a", "trino.token=b"],
             "--setting trino.token: trino.password is given as well, by --setting trino.password; Trino takes one of them",
         ),
-        (&["trino.ulr=a"], "--setting trino.ulr: there is no such setting (did you mean \"trino.url\" or \"trino.user\" or \"trino.ca_file\"?)"),
+        (
+            &["trino.ulr=a"],
+            "--setting trino.ulr: there is no such setting (did you mean \"trino.url\" or \"trino.user\" or \"trino.ca_file\"?)",
+        ),
         (
             &["router.backends=oracle"],
             "--setting router.backends: router.backends is refused: it has to be a list of parquet, memory, trino, cassandra",

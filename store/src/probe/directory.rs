@@ -6,6 +6,8 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::Fault;
+use crate::config::StoreConfig;
+use crate::error::StoreError;
 use crate::store::Store;
 
 /// Whether a data directory can be written to and read, and what is in it; one that is not there yet must be makeable.
@@ -13,7 +15,7 @@ use crate::store::Store;
 /// # Errors
 ///
 /// What is wrong with it.
-pub async fn directory(dir: &Path) -> Result<String, Fault> {
+pub async fn directory(dir: &Path, config: StoreConfig) -> Result<String, Fault> {
     let shown = dir.display();
     if !dir.exists() {
         let parent = dir.ancestors().skip(1).find(|p| p.exists() || p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -25,12 +27,18 @@ pub async fn directory(dir: &Path) -> Result<String, Fault> {
     if !dir.join("muster.db").is_file() {
         return Ok(format!("{shown} can be written to, and holds nothing yet"));
     }
-    let store = Store::open_existing(dir).await;
+    let store = Store::open_existing_with(dir, config).await;
     let names = match store {
         Ok(store) => store.workspaces().await,
         Err(e) => Err(e),
     };
-    let names = names.map_err(|e| Fault::new(super::chain(&e), format!("see whether {shown}/muster.db is readable and whole")))?;
+    let names = names.map_err(|e| {
+        let todo = match e {
+            StoreError::Conflict(_) => "configure the lake that it was made with, or take another data directory".to_owned(),
+            _ => format!("see whether {shown}/muster.db is readable and whole"),
+        };
+        Fault::new(super::chain(&e), todo)
+    })?;
     let workspaces = if names.is_empty() { "no workspace yet".to_owned() } else { format!("workspaces {}", names.join(", ")) };
     Ok(format!("{shown} can be written to; {workspaces}"))
 }

@@ -1,13 +1,21 @@
 //! Trying what a store is configured with: each check says what is there, or what is wrong and what to do about it.
 //!
-//! In: settings. Out: a sentence, or a [`Fault`]. Each check connects by itself, leaves nothing behind, and can be dropped at any
-//! time. Deliberately absent: a time limit, which is the caller's.
+//! In: settings. Out: a sentence, or a [`Fault`]. Each check connects by itself and leaves nothing behind;
+//! one that is dropped may leave objects and schemas whose names say that they are of a check. Deliberately absent: a time limit, which is the caller's.
 
 mod catalog;
 mod directory;
+#[cfg(feature = "cassandra")]
+mod profiles;
+mod sample;
+mod warehouse;
 
 pub use catalog::catalog;
 pub use directory::directory;
+#[cfg(feature = "cassandra")]
+pub use profiles::cassandra;
+pub use sample::{SAMPLE_TABLE, SampleTable};
+pub use warehouse::warehouse;
 
 /// What is wrong, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,13 +14,13 @@ use crate::failure::Failure;
 use crate::output::{self, Table};
 
 /// How long one check may take.
-const CHECK_MAX: Duration = Duration::from_secs(30);
+pub(super) const CHECK_MAX: Duration = Duration::from_secs(30);
 
 /// What a check found: what is there, or what is wrong.
-type Found = Result<String, Fault>;
+pub(super) type Found = Result<String, Fault>;
 
 /// A check to be made.
-struct Check {
+pub(super) struct Check {
     name: &'static str,
     /// `None`: it is not configured, for the reason in `off`.
     work: Option<BoxFuture<'static, Found>>,
@@ -93,14 +93,31 @@ fn text(settings: &Settings, checked: &[Checked]) -> String {
 fn checks(data: Option<&Path>, settings: &Settings) -> Vec<Check> {
     let (lake, cassandra) = (settings.store.lake.clone(), settings.store.cassandra.clone());
     let no_lake = "the lake is in the data directory: postgres.url and s3.bucket are not both set";
-    let directory = data.map(Path::to_owned);
-    vec![
-        check("data", "no --data", directory.map(|dir| async move { probe::directory(&dir).await })),
-        check("postgres", no_lake, lake.map(|lake| async move { probe::catalog(&lake).await })),
-    ]
+    let (directory, store) = (data.map(Path::to_owned), settings.store.clone());
+    let mut checks = vec![
+        check("data", "no --data", directory.map(|dir| async move { probe::directory(&dir, store).await })),
+        check("postgres", no_lake, lake.clone().map(|lake| async move { probe::catalog(&lake).await })),
+        check("s3", no_lake, lake.clone().map(|lake| async move { probe::warehouse(&lake).await })),
+    ];
+    #[cfg(feature = "cassandra")]
+    let cassandra = cassandra.map(|cassandra| async move { probe::cassandra(&cassandra).await });
+    #[cfg(not(feature = "cassandra"))]
+    let cassandra = cassandra.map(|_| missing("Cassandra"));
+    checks.push(check("cassandra", "cassandra.contact_points is not set", cassandra));
+    #[cfg(feature = "trino")]
+    checks.extend(super::trino::checks(settings));
+    #[cfg(not(feature = "trino"))]
+    checks.push(check("trino", "trino.url is not set", settings.text("trino.url").map(|_| missing("Trino"))));
+    checks
 }
 
-fn check(name: &'static str, off: &'static str, work: Option<impl Future<Output = Found> + Send + 'static>) -> Check {
+/// What is configured for a build that cannot use it.
+#[cfg(not(all(feature = "trino", feature = "cassandra")))]
+async fn missing(engine: &str) -> Found {
+    Err(Fault::new(format!("this build has no {engine}"), "take a build with every feature"))
+}
+
+pub(super) fn check(name: &'static str, off: &'static str, work: Option<impl Future<Output = Found> + Send + 'static>) -> Check {
     Check { name, off, work: work.map(|w| Box::pin(w) as BoxFuture<'static, Found>) }
 }
 
@@ -110,13 +127,16 @@ async fn make(check: Check) -> Checked {
     let found = match check.work {
         Some(work) => Some(match tokio::time::timeout(CHECK_MAX, tokio::spawn(work)).await {
             Ok(Ok(found)) => found,
-            Ok(Err(e)) => Err(Fault { what: format!("the check broke: {e}"), todo: "report it".to_owned() }),
-            Err(_) => Err(Fault {
-                what: format!("no answer within {} s", CHECK_MAX.as_secs()),
-                todo: "see whether the address is right, and whether something between drops connections".to_owned(),
-            }),
+            Ok(Err(e)) => Err(Fault::new(format!("the check broke: {e}"), "report it")),
+            Err(_) => Err(silent()),
         }),
         None => None,
     };
     Checked { name: check.name, found, off: check.off, elapsed: started.elapsed() }
+}
+
+/// What does not answer in time.
+pub(super) fn silent() -> Fault {
+    let todo = "see whether the address is right, and whether something between drops connections";
+    Fault::new(format!("no answer within {} s", CHECK_MAX.as_secs()), todo)
 }

@@ -2,6 +2,8 @@
 
 mod check;
 mod show;
+#[cfg(feature = "trino")]
+mod trino;
 
 use crate::args::Config;
 use crate::failure::Failure;
