@@ -2,12 +2,14 @@
 
 mod args;
 mod commands;
+mod config;
 mod context;
 mod engines;
 mod failure;
 mod members;
 mod output;
 mod progress;
+mod routing;
 
 use std::process::ExitCode;
 
@@ -64,6 +66,14 @@ fn report(failure: &Failure, format: Format) {
                     let json = serde_json::to_string(list).ok().and_then(|t| Json::parse(&t).ok());
                     members.push((name.to_owned(), json.unwrap_or(Json::Null)));
                 }
+            }
+            if let Failure::Config(faults) = failure {
+                let fault = |f: &crate::config::Fault| {
+                    let hint = f.hint.clone().map_or(Json::Null, Json::String);
+                    let members = [("place", Json::String(f.place.clone())), ("message", Json::String(f.message.clone())), ("hint", hint)];
+                    Json::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+                };
+                members.push(("faults".to_owned(), Json::Array(faults.iter().map(fault).collect())));
             }
             eprintln!("{}", Json::Object(members).to_text());
         }

@@ -34,6 +34,7 @@ mod lock;
 mod meta;
 mod names;
 pub mod pinned;
+pub mod probe;
 pub mod profiles;
 mod publish;
 mod recover;

@@ -24,7 +24,7 @@ pub(super) async fn run(args: Import) -> Result<(), Failure> {
     if let Some(zone) = &stated {
         segment_core::time::Zone::parse(zone).map_err(Failure::Usage)?;
     }
-    let store = Store::open(&args.place.data).await?;
+    let store = context::store(&args.place, true).await?;
     let name = &args.place.workspace;
     let found = store.workspace(name).await?;
     let made = found.is_none();

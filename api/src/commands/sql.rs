@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::output;
 
 pub(super) async fn run(args: Sql) -> Result<(), Failure> {
-    let strategy = engines::strategy(&args.strategy)?;
+    let strategy = engines::strategy(args.strategy.as_deref())?.unwrap_or_default();
     let asked = context::asked(&args.evaluated).await?;
     let Some(dialect) = dialect::named(&args.dialect) else {
         return Err(Failure::Usage(format!("there is no dialect \"{}\": {}", args.dialect, dialect::NAMES.join(", "))));

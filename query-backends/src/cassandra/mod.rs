@@ -83,7 +83,8 @@ impl CassandraBackend {
 
     async fn prepare(&self, query: &Query, cancel: &CancellationToken) -> Result<Prepared> {
         if query.plan.reads_events() {
-            let what = "Cassandra holds what users are now, not what they did: a tree that looks at events needs another backend (parquet, trino)";
+            let what =
+                "Cassandra holds what users are now, not what they did: a tree that looks at events needs another backend (parquet, trino)";
             return Err(BackendError::new(ErrorKind::Unsupported, what));
         }
         let state = pinned(query)?;

@@ -56,7 +56,8 @@ fn leaf(field: &FieldRef, test: &Test, indexes: &[Index], out: &mut Pushdown) {
         out.unready.push(index.name.clone());
         return;
     }
-    let what = bounds.iter().map(|b| format!("{} {} {}", field.path.join("."), sign(b.comparison), segment_core::convert::to_json(&b.value)));
+    let what =
+        bounds.iter().map(|b| format!("{} {} {}", field.path.join("."), sign(b.comparison), segment_core::convert::to_json(&b.value)));
     let what = what.collect::<Vec<_>>().join(" and ");
     out.pushed.push(Pushed { index: index.name.clone(), bounds, what });
 }

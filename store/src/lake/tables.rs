@@ -221,6 +221,15 @@ impl Tables {
         Ok(())
     }
 
+    /// Takes a namespace without tables out of the catalog; one that is not there is fine.
+    pub(crate) async fn drop_namespace(&self, workspace: &str) -> Result<()> {
+        let namespace = NamespaceIdent::new(workspace.to_owned());
+        if self.catalog.namespace_exists(&namespace).await.attempt("read the lake's catalog")? {
+            self.catalog.drop_namespace(&namespace).await.attempt("drop a namespace of the lake")?;
+        }
+        Ok(())
+    }
+
     /// Adds the columns of `wanted` that the table lacks.
     pub(crate) async fn add_columns(&self, table: Table, wanted: &Schema) -> Result<Table> {
         let present = table.metadata().current_schema().clone();

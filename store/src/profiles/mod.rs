@@ -17,9 +17,9 @@ pub(crate) mod embedded;
 pub(crate) mod numbers;
 pub(crate) mod place;
 pub(crate) mod row;
-pub(crate) mod writing;
 #[cfg(test)]
 mod suite;
+pub(crate) mod writing;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

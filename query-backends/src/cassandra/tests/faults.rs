@@ -21,7 +21,8 @@ struct Own {
 
 fn engines(verb: &str, folder: &Path) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/engines");
-    let done = Command::new(script).args([verb, "--only", "cassandra", "--dir"]).arg(folder).env_remove("MUSTER_ENGINES_DIR").output().unwrap();
+    let done =
+        Command::new(script).args([verb, "--only", "cassandra", "--dir"]).arg(folder).env_remove("MUSTER_ENGINES_DIR").output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 

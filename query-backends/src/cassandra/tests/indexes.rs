@@ -81,9 +81,7 @@ async fn members_are_the_same_with_indexes() {
         assert_eq!(explained.matches("Read through index").count(), used, "{condition}\n{explained}");
         assert!(explained.contains("Residual"));
     }
-    for condition in
-        [r#"{"attribute":"Text","op":"is","value":"apple"}"#, r#"{"attribute":"wide","op":"gte","value":1}"#]
-    {
+    for condition in [r#"{"attribute":"Text","op":"is","value":"apple"}"#, r#"{"attribute":"wide","op":"gte","value":1}"#] {
         let query = query(&world, &pinned, condition);
         assert_eq!(found(&backend, &query).await, expected(&world, &query), "{condition}");
         assert!(!backend.explain(&query).await.unwrap().plan.contains("Read through index"));

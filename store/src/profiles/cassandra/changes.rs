@@ -50,7 +50,8 @@ pub(crate) async fn check_clock(cassandra: &Cassandra) -> Result<()> {
     let skew = if there < before { before - there } else { (there - after).max(0) };
     // A node tells milliseconds.
     if skew > SKEW_MAX.as_micros() as i64 + 1000 {
-        let text = format!("the clocks of this machine and of Cassandra differ by {} s, more than {} s", skew / 1_000_000, SKEW_MAX.as_secs());
+        let text =
+            format!("the clocks of this machine and of Cassandra differ by {} s, more than {} s", skew / 1_000_000, SKEW_MAX.as_secs());
         return Err(CassandraError::new(CassandraFault::Refused, text).during("follow changes"));
     }
     Ok(())

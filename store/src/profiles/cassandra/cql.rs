@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn names_and_text_are_quoted() {
-        let cql = Cql::new("ALTER TABLE").table("a\"b", "t").word("ADD (").names(["Select", "x y"]).word(") WITH comment =").literal("it's");
+        let cql =
+            Cql::new("ALTER TABLE").table("a\"b", "t").word("ADD (").names(["Select", "x y"]).word(") WITH comment =").literal("it's");
         assert_eq!(cql.build(), "ALTER TABLE \"a\"\"b\".\"t\" ADD ( \"Select\", \"x y\" ) WITH comment = 'it''s'");
     }
 }

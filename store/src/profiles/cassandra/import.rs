@@ -54,7 +54,8 @@ impl ImportedProfiles {
             let users = self.pending.written_users(from, USERS_MAX)?;
             let Some(last) = users.last() else { break };
             (from, changed) = (last.user_no + 1, true);
-            let write = |u: crate::profiles::embedded::WrittenUser| UserWrite { user_no: u.user_no, user_id: u.user_id, row: u.row, seen: u.seen };
+            let write =
+                |u: crate::profiles::embedded::WrittenUser| UserWrite { user_no: u.user_no, user_id: u.user_id, row: u.row, seen: u.seen };
             self.handle.write(users.into_iter().map(write).collect()).await?;
         }
         self.handle.release().await?;

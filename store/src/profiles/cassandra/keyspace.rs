@@ -125,7 +125,8 @@ impl Keyspace {
         let keyspace = Self::named(cassandra, workspace)?;
         let settings = cassandra.config();
         let what = "make the keyspace";
-        let create = Cql::new("CREATE KEYSPACE IF NOT EXISTS").name(&keyspace.name).word("WITH replication = {'class': 'NetworkTopologyStrategy',");
+        let create =
+            Cql::new("CREATE KEYSPACE IF NOT EXISTS").name(&keyspace.name).word("WITH replication = {'class': 'NetworkTopologyStrategy',");
         let create = create.literal(cassandra.datacenter()).word(":").number(settings.replicas).word("}");
         cassandra.change_schema(create.build(), what).await?;
         for statement in tables(&keyspace.name) {

@@ -27,10 +27,11 @@ mod ties;
 mod together;
 pub(crate) mod writes;
 
+pub(crate) use client::rows_of;
 pub use client::{Cassandra, Task};
-pub use indexes::{Index, estimate, indexes};
 pub use error::{CassandraError, CassandraFault};
 pub use handle::CassandraProfiles;
+pub use indexes::{Index, estimate, indexes};
 pub use keyspace::{Keyspace, keyspace_name};
 pub use mirror::Mirror;
 pub use table::{Bound, Comparison, Page, Pages, ProfileReader, ReadOptions, Stored, TokenRange};

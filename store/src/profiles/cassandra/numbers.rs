@@ -101,10 +101,12 @@ impl UserNumbers {
             }
             match self.remembered.get(id) {
                 Some(number) => found.insert(id, number).is_some(),
-                None => found.contains_key(id) || {
-                    unknown.push(id);
-                    found.insert(id, u64::MAX).is_some()
-                },
+                None => {
+                    found.contains_key(id) || {
+                        unknown.push(id);
+                        found.insert(id, u64::MAX).is_some()
+                    }
+                }
             };
         }
         if !unknown.is_empty() {

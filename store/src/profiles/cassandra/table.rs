@@ -276,7 +276,7 @@ impl Shared {
 fn bound_cell(catalog: &Catalog, bound: &Bound) -> Result<Cell> {
     use segment_core::catalog::Scope;
     let column = catalog.columns(Scope::Attribute).into_iter().find(|c| c.name == bound.column);
-    column.and_then(|c| Cell::of(c.kind, &bound.value)).ok_or_else(|| {
-        crate::error::StoreError::Invalid(format!("{:?} is no value of column {}", bound.value, bound.column))
-    })
+    column
+        .and_then(|c| Cell::of(c.kind, &bound.value))
+        .ok_or_else(|| crate::error::StoreError::Invalid(format!("{:?} is no value of column {}", bound.value, bound.column)))
 }

@@ -120,10 +120,9 @@ impl ProfileWriter {
             }
         }
         if let Some((first, last)) = user.seen {
-            for (statement, timestamp, value) in [
-                (&self.statements.first, ties::least_wins(first), first),
-                (&self.statements.last, ties::greatest_wins(last), last),
-            ] {
+            for (statement, timestamp, value) in
+                [(&self.statements.first, ties::least_wins(first), first), (&self.statements.last, ties::greatest_wins(last), last)]
+            {
                 let mut cells = vec![Cell::bigint(timestamp), Cell::bigint(value)];
                 key(&mut cells);
                 batch.append_statement(statement.clone());

@@ -18,8 +18,8 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use segment_core::catalog::Catalog;
 
-use super::client::Task;
 use super::changes::{Changes, is_forgotten, now_us};
+use super::client::Task;
 use super::keyspace::Keyspace;
 use super::limits::{RANGES_AT_ONCE, RANGES_OF_BUILD, USERS_READ_MAX};
 use super::table::{ProfileReader, ReadOptions, Stored, TokenRange};
@@ -235,4 +235,3 @@ fn with<T>(heaps: &Mutex<Option<Heaps>>, work: impl FnOnce(&mut Heaps) -> Result
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(StoreError::unavailable("work on the mirror was broken off", e)))
 }
-
