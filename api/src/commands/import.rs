@@ -1,16 +1,19 @@
 //! `muster import`: loads files into a workspace, making it if need be.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use indicatif::ProgressBar;
 use ingest::{Change, ImportError, ImportReport, ImportRequest, Progress, Stage};
+use segment_core::learn::{FIELDS_MAX, LEVELS_MAX};
 use store::{Store, StoreError, Workspace};
+use tokio::sync::Notify;
 
 use super::catalog::TIMEZONE_DEFAULT;
 use crate::args::{Format, Import};
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, Stopped, chain};
 use crate::output::{self, Table};
-use crate::{context, progress};
+use crate::progress::Bar;
+use crate::{context, interrupt};
 
 pub(super) async fn run(args: Import) -> Result<(), Failure> {
     if args.events.is_empty() && args.users.is_empty() && args.recipe.is_none() {
@@ -77,12 +80,15 @@ async fn import(args: &Import, workspace: &Workspace, timezone: Option<String>) 
     request.max_rejects = args.max_rejects;
     request.memory_bytes = args.memory.saturating_mul(1 << 20);
     request.timezone = timezone;
-    let bars = Arc::new(Bars(Mutex::new(None)));
+    let bars = Arc::new(Bars::new());
+    let stop = Arc::new(Notify::new());
+    let asked = stop.clone();
+    let _interrupted = interrupt::guard(move || asked.notify_one());
     let outcome = tokio::select! {
         outcome = ingest::import(workspace, request, bars.clone()) => outcome.map_err(failure),
-        _ = tokio::signal::ctrl_c() => Err(Failure::Cancelled),
+        () = stop.notified() => Err(Failure::Cancelled),
     };
-    bars.clear();
+    bars.swap(None);
     outcome
 }
 
@@ -109,7 +115,8 @@ fn text(report: &ImportReport) -> String {
         }
         out.push('\n');
     }
-    let mut table = Table::new(&["kind", "name", "type", "known from", ">values", ">not converted"]);
+    let mut table = Table::new(&["kind", "name", "type", "known from", ">values", ">not converted", ">in part"]);
+    let mut notes = String::new();
     for (kind, names) in [("property", &report.properties), ("attribute", &report.attributes)] {
         for (name, n) in names {
             let from = match (n.declared, n.change) {
@@ -119,10 +126,20 @@ fn text(report: &ImportReport) -> String {
                 (false, Change::Same) => "an import",
             };
             let ty = n.ty.unwrap_or("(none)");
-            table.row(vec![kind.to_owned(), name.clone(), ty.to_owned(), from.to_owned(), count(n.values), count(n.unconverted)]);
+            let counts = [n.values, n.unconverted, n.partial].map(count);
+            table.row([kind.to_owned(), name.clone(), ty.to_owned(), from.to_owned()].into_iter().chain(counts).collect());
+            if n.truncated {
+                notes.push_str(&format!(
+                    "note: {kind} \"{name}\" has more fields than are learned ({FIELDS_MAX}, {LEVELS_MAX} levels deep); those beyond are missing for \
+                     comparisons. If they are keys of data rather than names, declare it as a map before the first import\n"
+                ));
+            }
         }
     }
     out.push_str(&format!("\n{}", table.render()));
+    if !notes.is_empty() {
+        out.push_str(&format!("\n{notes}"));
+    }
     out
 }
 
@@ -132,7 +149,7 @@ pub(super) fn failure(error: ImportError) -> Failure {
         ImportError::Store(error) => error.into(),
         ImportError::Cancelled => Failure::Cancelled,
         ImportError::Unreadable { .. } => Failure::NotFound(chain(&error)),
-        ImportError::TooManyRejects { .. } => Failure::Import(error.to_string()),
+        ImportError::TooManyRejects { .. } => stopped(error),
         ImportError::UnknownFormat { .. }
         | ImportError::Input { .. }
         | ImportError::Recipe { .. }
@@ -143,41 +160,49 @@ pub(super) fn failure(error: ImportError) -> Failure {
     }
 }
 
+/// What the rows that stopped an import were.
+fn stopped(error: ImportError) -> Failure {
+    let message = error.to_string();
+    match error {
+        ImportError::TooManyRejects { count, max, first, file, stopped } => {
+            Failure::Import(Box::new(Stopped { message, count, allowed: max, more: stopped, file, first }))
+        }
+        other => Failure::Broken(chain(&other)),
+    }
+}
+
 /// One bar for each stage.
-struct Bars(Mutex<Option<ProgressBar>>);
+struct Bars {
+    began: Instant,
+    runtime: tokio::runtime::Handle,
+    current: Mutex<Option<Bar>>,
+}
 
 impl Bars {
-    fn swap(&self, next: Option<ProgressBar>) {
-        if let Ok(mut current) = self.0.lock()
-            && let Some(before) = std::mem::replace(&mut *current, next)
-        {
-            before.finish_and_clear();
-        }
+    fn new() -> Self {
+        Self { began: Instant::now(), runtime: tokio::runtime::Handle::current(), current: Mutex::new(None) }
     }
 
-    fn clear(&self) {
-        self.swap(None);
+    fn swap(&self, next: Option<Bar>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
     }
 }
 
 impl Progress for Bars {
     fn stage(&self, stage: Stage, total: u64) {
-        let bar = progress::bar(match stage {
+        let message = match stage {
             Stage::Read => "reading",
             Stage::Deduplicate => "finding duplicates",
             Stage::Write => "writing events",
             Stage::Profiles => "merging users",
             Stage::Commit => "committing",
-        });
-        bar.set_length(total);
-        self.swap(Some(bar));
+        };
+        self.swap(Some(Bar::start(message, total, self.began, &self.runtime)));
     }
 
     fn advance(&self, done: u64) {
-        if let Ok(current) = self.0.lock()
-            && let Some(bar) = current.as_ref()
-        {
-            bar.inc(done);
+        if let Some(bar) = self.current.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            bar.advance(done);
         }
     }
 }
