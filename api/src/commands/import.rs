@@ -1,7 +1,7 @@
 //! `muster import`: loads files into a workspace, making it if need be.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ingest::{Change, ImportError, ImportReport, ImportRequest, Progress, Stage};
 use segment_core::learn::{FIELDS_MAX, LEVELS_MAX};
@@ -14,6 +14,10 @@ use crate::failure::{Failure, Stopped, chain};
 use crate::output::{self, Table};
 use crate::progress::Bar;
 use crate::{context, interrupt};
+
+/// How long an import waits for another one into the same workspace, and how often it looks whether that is over.
+const WAIT_MAX: Duration = Duration::from_secs(600);
+const WAIT_STEP: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(args: Import) -> Result<(), Failure> {
     if args.events.is_empty() && args.users.is_empty() && args.recipe.is_none() {
@@ -29,21 +33,44 @@ pub(super) async fn run(args: Import) -> Result<(), Failure> {
     }
     let store = Store::open(&args.place.data).await?;
     let name = &args.place.workspace;
-    let found = store.workspace(name).await?;
-    let made = found.is_none();
-    let workspace = match found {
-        Some(workspace) => workspace,
-        None => make(&store, name, stated.as_deref()).await?,
-    };
-    let outcome = import(&args, &workspace, stated).await;
+    let mut made = false;
+    let outcome = imported(&args, &store, stated, &mut made).await;
     if outcome.is_err() && made {
-        // Nothing half-done: the workspace was made for this import alone.
-        store.remove_unused_workspace(name).await?;
+        // Nothing half-done: the workspace was made for this import alone. Where another import has it by now, it is for that one.
+        match store.remove_unused_workspace(name).await {
+            Ok(_) | Err(StoreError::Busy(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
     }
     let report = outcome?;
     match args.printed.output {
         Format::Json => output::json(&serde_json::to_value(&report).map_err(|e| Failure::Broken(e.to_string()))?),
         Format::Text => output::text(&text(&report)),
+    }
+}
+
+/// Imports, after whoever else does so into the workspace, which is made if it is not there; `made` says whether it was.
+async fn imported(args: &Import, store: &Store, timezone: Option<String>, made: &mut bool) -> Result<ImportReport, Failure> {
+    let name = &args.place.workspace;
+    let (began, mut told) = (Instant::now(), false);
+    loop {
+        let workspace = match store.workspace(name).await? {
+            Some(workspace) => workspace,
+            None => {
+                *made = true;
+                make(store, name, timezone.as_deref()).await?
+            }
+        };
+        match import(args, &workspace, timezone.clone()).await {
+            // Another import runs; or it made the workspace, was stopped, and took it away again.
+            Err(ImportError::Store(StoreError::Busy(_) | StoreError::NotFound(_))) if began.elapsed() < WAIT_MAX => {
+                if !std::mem::replace(&mut told, true) {
+                    output::note(&format!("note: waiting for another import into workspace \"{name}\""));
+                }
+                tokio::time::sleep(WAIT_STEP).await;
+            }
+            outcome => return outcome.map_err(failure),
+        }
     }
 }
 
@@ -67,7 +94,7 @@ fn recipe_timezone(_: &std::path::Path) -> Result<Option<String>, Failure> {
     Ok(None)
 }
 
-async fn import(args: &Import, workspace: &Workspace, timezone: Option<String>) -> Result<ImportReport, Failure> {
+async fn import(args: &Import, workspace: &Workspace, timezone: Option<String>) -> Result<ImportReport, ImportError> {
     let rejects = args.rejects.clone().unwrap_or_else(|| args.place.data.join("rejects"));
     let now = context::now_us();
     // A file of its own for each import: the time in microseconds, and the process, as two may start at once.
@@ -85,8 +112,8 @@ async fn import(args: &Import, workspace: &Workspace, timezone: Option<String>) 
     let asked = stop.clone();
     let _interrupted = interrupt::guard(move || asked.notify_one());
     let outcome = tokio::select! {
-        outcome = ingest::import(workspace, request, bars.clone()) => outcome.map_err(failure),
-        () = stop.notified() => Err(Failure::Cancelled),
+        outcome = ingest::import(workspace, request, bars.clone()) => outcome,
+        () = stop.notified() => Err(ImportError::Cancelled),
     };
     bars.swap(None);
     outcome
