@@ -50,6 +50,10 @@ impl std::fmt::Debug for MemoryBackend {
 }
 
 impl MemoryBackend {
+    /// What it can do.
+    pub const CAPABILITIES: Capabilities =
+        Capabilities { dialect: None, strategies: &[], sorted: true, events_max: Some(EVENTS_MAX), events: true };
+
     /// Over the pinned state of each query.
     pub fn new() -> Self {
         Self::default()
@@ -140,7 +144,7 @@ impl Backend for MemoryBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { dialect: None, strategies: &[], sorted: true, events_max: Some(EVENTS_MAX), events: true }
+        Self::CAPABILITIES
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation> {

@@ -72,6 +72,10 @@ impl std::fmt::Debug for ParquetBackend {
 }
 
 impl ParquetBackend {
+    /// What it can do.
+    pub const CAPABILITIES: Capabilities =
+        Capabilities { dialect: Some("datafusion"), strategies: &Strategy::ALL, sorted: false, events_max: None, events: true };
+
     /// Starts the engine's threads.
     ///
     /// # Errors
@@ -131,7 +135,7 @@ impl Backend for ParquetBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { dialect: Some("datafusion"), strategies: &Strategy::ALL, sorted: false, events_max: None, events: true }
+        Self::CAPABILITIES
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation> {
