@@ -124,11 +124,8 @@ fn check(cancel: &CancellationToken) -> Result<()> {
 /// Every event there is.
 async fn files(pinned: &Pinned) -> Result<store::EventsPlan> {
     let plan = pinned.events.plan(&[EventRead { names: None, prefix: None, start: None, end: i64::MAX }]).await?;
-    if let Some(delete) = plan.deletes.first() {
-        return Err(BackendError::new(
-            ErrorKind::Unsupported,
-            format!("the lake has delete files, which the oracle cannot apply: {delete}"),
-        ));
+    if let Some(what) = plan.unsupported.first() {
+        return Err(BackendError::new(ErrorKind::Unsupported, what.clone()));
     }
     if plan.rows_total > EVENTS_MAX {
         let what = format!("the oracle reads every event, {EVENTS_MAX} at most; there are {}", plan.rows_total);

@@ -7,6 +7,7 @@
 
 mod documents;
 mod garbage;
+mod prepared;
 mod settings;
 mod state;
 mod uploads;
@@ -21,6 +22,7 @@ use crate::lock::Lock;
 
 pub use documents::SegmentInfo;
 pub(crate) use garbage::{Garbage, remove};
+pub(crate) use prepared::Prepared;
 pub(crate) use settings::LakeIdentity;
 pub use state::ImportInfo;
 pub(crate) use state::{EventsState, ImportEntry, ProfilesState, PublishedProfiles, Reading, State};
@@ -30,7 +32,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections of one process to the metadata.
 const CONNECTIONS_MAX: u32 = 4;
 
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS workspaces (
         name TEXT PRIMARY KEY, version INTEGER NOT NULL, catalog TEXT NOT NULL, events TEXT NOT NULL, profiles TEXT NOT NULL,
         next_list INTEGER NOT NULL DEFAULT 1, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT",
@@ -48,6 +50,8 @@ const TABLES: [&str; 7] = [
     "CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS uploads (
         workspace TEXT NOT NULL, import TEXT NOT NULL, uri TEXT NOT NULL, PRIMARY KEY (workspace, uri)) STRICT",
+    "CREATE TABLE IF NOT EXISTS prepared (
+        workspace TEXT PRIMARY KEY, import TEXT NOT NULL, version INTEGER NOT NULL, catalog TEXT NOT NULL, rest TEXT NOT NULL) STRICT",
 ];
 
 /// The metadata of a data directory.
