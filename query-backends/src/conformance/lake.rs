@@ -35,9 +35,10 @@ impl<'a> LakeFixture<'a> {
         Self { folder, backend, config: StoreConfig::default(), workspace: "default".to_owned(), loaded: 0 }
     }
 
-    /// The same over a lake that others share, in workspaces whose names begin like this.
-    pub fn shared(self, config: StoreConfig, workspace: &str) -> Self {
-        Self { config, workspace: workspace.to_owned(), ..self }
+    /// The same for stores with a shared lake, or profiles elsewhere. Workspaces' names begin with `workspace` and are numbered; nobody else
+    /// who shares that lake may have them.
+    pub fn shared(self, config: StoreConfig, workspace: impl Into<String>) -> Self {
+        Self { config, workspace: workspace.into(), ..self }
     }
 }
 
@@ -46,13 +47,10 @@ impl Fixture for LakeFixture<'_> {
     async fn load(&mut self, world: &World) -> Result<Loaded, String> {
         self.loaded += 1;
         let folder = self.folder.join(format!("world-{}", self.loaded));
+        let name =
+            if self.config == StoreConfig::default() { self.workspace.clone() } else { format!("{}_{}", self.workspace, self.loaded) };
         let pinned = async {
-            let name = match &self.config.lake {
-                Some(_) => format!("{}_{}", self.workspace, self.loaded),
-                None => self.workspace.clone(),
-            };
-            let store = Store::open_with(folder, self.config.clone()).await?;
-            let workspace = store.create_workspace(&name, &world.catalog.timezone).await?;
+            let workspace = Store::open_with(folder, self.config.clone()).await?.create_workspace(&name, &world.catalog.timezone).await?;
             write(&workspace, world).await?;
             workspace.pin().await
         };
