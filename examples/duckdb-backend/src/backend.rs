@@ -18,7 +18,7 @@ use crate::protocol::{Frame, Request, What};
 use crate::tables::{Prepared, prepare};
 
 /// Rows of a batch.
-const BATCH_ROWS: usize = 1 << 16;
+const BATCH_ROWS: usize = 1 << 13;
 
 /// DuckDB in processes of its own. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -5,9 +5,13 @@
 //! compares members with the oracle's; then how runs count, end, are cancelled, report progress, and refuse. [`lake::LakeFixture`] loads a world
 //! into a lake, embedded or shared. A backend whose [`crate::Capabilities::events`] is false must refuse every tree that looks at events.
 //!
+//! [`isolation`] and [`hostile`] are the suite's other parts: two workspaces that look alike, and trees that try to break out or to break the engine.
+//!
 //! Invariant: every failure is reported, not the first only.
 
 pub mod cases;
+mod hostile;
+mod isolation;
 pub mod lake;
 mod manners;
 pub mod world;
@@ -25,6 +29,8 @@ use segment_core::resolve::Library;
 use store::Pinned;
 
 pub use cases::Case;
+pub use hostile::hostile;
+pub use isolation::isolation;
 pub use world::World;
 
 use crate::backend::{Backend, Query, RunOptions};
@@ -36,7 +42,8 @@ const IDS_SHOWN: usize = 5;
 /// Loads worlds into an engine.
 #[async_trait]
 pub trait Fixture: Send + Sync {
-    /// Makes the engine hold exactly this world, and returns the backend over it and the state that queries name.
+    /// Makes a workspace of the engine hold exactly this world, and returns the backend over it and the state that queries name.
+    /// Worlds loaded before stay, as workspaces of their own.
     ///
     /// # Errors
     ///
