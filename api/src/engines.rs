@@ -112,13 +112,23 @@ pub(crate) fn strategy(name: Option<&str>) -> Result<Option<Strategy>, Failure> 
 
 /// The names of a workspace's tables in an engine, for SQL that is printed rather than run.
 ///
-/// The embedded engine sees one workspace's tables; a shared one finds the events and lists under the lake's catalog
-/// and the profiles in the store's keyspace, both named after the workspace.
-pub(crate) fn tables(pinned: &Pinned, dialect: &dyn Dialect) -> Tables {
-    let shared = dialect.name() != "datafusion";
-    let name = |catalog: &str, table: &str| {
-        if shared { vec![catalog.to_owned(), pinned.workspace.clone(), table.to_owned()] } else { vec![table.to_owned()] }
+/// The embedded engine sees one workspace's tables. A shared one finds them in the lake's catalog, by the name that it has for that; where the lake
+/// is not shared, names are those that it would have.
+pub(crate) fn tables(pinned: &Pinned, dialect: &dyn Dialect, catalog: &str) -> Tables {
+    let own = dialect.name() == "datafusion";
+    let name = |table: &str| {
+        let namespace = pinned.shared.as_ref().map_or(&pinned.workspace, |s| &s.namespace);
+        if own { vec![table.to_owned()] } else { vec![catalog.to_owned(), namespace.clone(), table.to_owned()] }
     };
-    let lists: BTreeMap<String, Vec<String>> = pinned.lists.values().map(|l| (l.key.clone(), name("lake", &l.table))).collect();
-    Tables { events: name("lake", "events"), profiles: name("profiles", "profiles"), lists }
+    match pinned.shared.as_ref().filter(|_| !own) {
+        Some(shared) => Tables {
+            events: name(&shared.events.table),
+            profiles: name(&shared.profiles.table),
+            lists: shared.lists.iter().map(|(key, list)| (key.clone(), name(&list.table))).collect(),
+        },
+        None => {
+            let lists: BTreeMap<String, Vec<String>> = pinned.lists.values().map(|l| (l.key.clone(), name(&l.table))).collect();
+            Tables { events: name("events"), profiles: name("profiles"), lists }
+        }
+    }
 }
