@@ -122,8 +122,9 @@ impl Found {
 
     fn text(&self) -> String {
         let mut text = format!(
-            "{} users at {}, by {} in {} ms\n",
+            "{} user{} at {}, by {} in {} ms\n",
             output::thousands(self.ran.count),
+            if self.ran.count == 1 { "" } else { "s" },
             format_instant(self.as_of),
             self.ran.backend(),
             self.elapsed_ms()

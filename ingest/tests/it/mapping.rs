@@ -40,6 +40,21 @@ async fn mapped_and_set() {
 }
 
 #[tokio::test]
+async fn members_inside_win_over_those_beside() {
+    let world = World::new().await;
+    let lines = r#"{"user_id":"a","event":"e","ts":"2024-01-01","x":1,"properties":{"x":2}}
+{"properties":{"x":2,"user_id":"p","x":3},"x":1,"user_id":"b","event":"e","ts":"2024-01-02"}
+{"user_id":"c","event":"e","ts":"2024-01-03","x":1,"x":4,"properties":null}"#;
+    world.events("e.ndjson", lines).await.unwrap();
+    let stored = world.stored().await;
+    let of = |user: &str| stored.iter().find(|e| e.user_id == user).unwrap().values.clone();
+    assert_eq!((of("a"), of("c")), (values(&[("x", "2")]), values(&[("x", "4")])));
+    assert_eq!(of("b"), values(&[("x", "3"), ("user_id", "p")]));
+    world.users("u.ndjson", r#"{"user_id":"a","attributes":{"x":2},"x":1}"#).await.unwrap();
+    assert_eq!(world.profile("a").await.unwrap().attributes["x"], Value::Integer(2));
+}
+
+#[tokio::test]
 async fn paths_in_json() {
     let world = World::new().await;
     let mut request = world.request();
