@@ -30,7 +30,7 @@ mod starts_with;
 use sqlparser::ast::Expr;
 
 pub use any_item::filter_holds;
-pub(crate) use literal::{Asked, Subject};
+pub(crate) use literal::{Asked, Subject, untyped_literal};
 
 use crate::dialect::Dialect;
 use crate::plan::Test;
