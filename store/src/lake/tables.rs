@@ -14,6 +14,7 @@ use iceberg_catalog_sql::{SqlBindStyle, SqlCatalog, SqlCatalogBuilder};
 
 use crate::error::{Attempt, Result, StoreError};
 use crate::lake::schema;
+use crate::lock::Lock;
 
 /// The catalog's name in the Iceberg tables of the database; Trino's JDBC catalog is given the same.
 pub(crate) const CATALOG: &str = "muster";
@@ -76,6 +77,7 @@ pub(crate) async fn open_at(workspace: &str, table: &str, metadata_location: &st
 impl Tables {
     /// Opens the catalog in the database.
     pub(crate) async fn open(database: &Path, warehouse: &Path) -> Result<Self> {
+        let _making = Lock::take_making(database).await?;
         let catalog = SqlCatalogBuilder::default()
             .uri(format!("sqlite://{}?mode=rwc", percent_encode(database)?))
             .warehouse_location(uri(warehouse)?)
