@@ -4,9 +4,12 @@
 //! 3 something named is not there, 4 an import was stopped, 5 storage or a backend failed, 130 cancelled.
 
 use std::fmt;
+use std::path::PathBuf;
 
+use ingest::Reject;
 use query_backends::{BackendError, ErrorKind};
 use segment_core::diagnostics::Diagnostic;
+use serde::Serialize;
 use store::StoreError;
 
 /// A failed command.
@@ -22,14 +25,29 @@ pub(crate) enum Failure {
     Usage(String),
     /// Something named is not there.
     NotFound(String),
-    /// An import was stopped.
-    Import(String),
+    /// An import was stopped by its unusable rows.
+    Import(Box<Stopped>),
     /// Storage or a backend failed.
     Broken(String),
     /// Stopped by the user.
     Cancelled,
     /// The reader of our output went away; nothing to say.
     OutputClosed,
+}
+
+/// The unusable rows that stopped an import.
+#[derive(Debug, Serialize)]
+pub(crate) struct Stopped {
+    /// Everything, for people.
+    #[serde(skip)]
+    pub(crate) message: String,
+    pub(crate) count: u64,
+    pub(crate) allowed: u64,
+    /// Whether reading stopped before the end of the input, so that there may be more.
+    pub(crate) more: bool,
+    /// Where all that were read are.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) first: Vec<Reject>,
 }
 
 impl Failure {
@@ -76,7 +94,8 @@ impl fmt::Display for Failure {
                 }
                 Ok(())
             }
-            Failure::Refused(m) | Failure::Usage(m) | Failure::NotFound(m) | Failure::Import(m) | Failure::Broken(m) => f.write_str(m),
+            Failure::Refused(m) | Failure::Usage(m) | Failure::NotFound(m) | Failure::Broken(m) => f.write_str(m),
+            Failure::Import(stopped) => f.write_str(&stopped.message),
             Failure::Cancelled => f.write_str("cancelled"),
             Failure::OutputClosed | Failure::Reported => Ok(()),
         }
