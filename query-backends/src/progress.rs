@@ -45,6 +45,14 @@ impl Progress {
         }
     }
 
+    /// Where an engine says that it is, in place of what was told before.
+    pub fn set(&self, now: ProgressNow) {
+        self.rows_total.store(now.rows_total, Ordering::Relaxed);
+        self.rows_read.store(now.rows_read, Ordering::Relaxed);
+        self.bytes_total.store(now.bytes_total, Ordering::Relaxed);
+        self.bytes_read.store(now.bytes_read, Ordering::Relaxed);
+    }
+
     /// More to read.
     pub fn add_total(&self, rows: u64, bytes: u64) {
         self.rows_total.fetch_add(rows, Ordering::Relaxed);
@@ -72,5 +80,7 @@ mod tests {
         progress.add_total(0, 100);
         progress.add_read(10, 200);
         assert_eq!(progress.now().share(), 1.0);
+        progress.set(ProgressNow { rows_read: 1, rows_total: 4, ..ProgressNow::default() });
+        assert_eq!(progress.now().share(), 0.25);
     }
 }

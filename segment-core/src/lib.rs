@@ -18,7 +18,7 @@ pub mod limits;
 mod lint;
 pub mod lower;
 mod map;
-mod names;
+pub mod names;
 pub mod ops;
 pub mod plan;
 pub mod re2;

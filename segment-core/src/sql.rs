@@ -325,14 +325,14 @@ pub(crate) fn item(expr: Expr, alias: &str) -> SelectItem {
     }
 }
 
-fn alias(name: &str) -> Option<TableAlias> {
-    Some(TableAlias { explicit: true, name: ident(name), columns: Vec::new() })
+pub(crate) fn alias(name: &str) -> TableAlias {
+    TableAlias { explicit: true, name: ident(name), columns: Vec::new() }
 }
 
 pub(crate) fn table(parts: &[String], name: Option<&str>) -> TableFactor {
     TableFactor::Table {
         name: object_name(parts, true),
-        alias: name.and_then(alias),
+        alias: name.map(alias),
         args: None,
         with_hints: Vec::new(),
         version: None,
@@ -345,7 +345,7 @@ pub(crate) fn table(parts: &[String], name: Option<&str>) -> TableFactor {
 }
 
 pub(crate) fn derived(query: Query, name: &str) -> TableFactor {
-    TableFactor::Derived { lateral: false, subquery: Box::new(query), alias: alias(name), sample: None }
+    TableFactor::Derived { lateral: false, subquery: Box::new(query), alias: Some(alias(name)), sample: None }
 }
 
 pub(crate) fn join(relation: TableFactor, on: Expr, left: bool) -> Join {

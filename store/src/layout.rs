@@ -49,6 +49,11 @@ impl Layout {
         self.profiles(workspace).join("columns")
     }
 
+    /// Where event files are until they are uploaded to a shared lake.
+    pub(crate) fn staging(&self, workspace: &str) -> PathBuf {
+        self.profiles(workspace).join("staging")
+    }
+
     /// The lock of the one writer.
     pub(crate) fn write_lock(&self, workspace: &str) -> PathBuf {
         self.profiles(workspace).join("write.lock")

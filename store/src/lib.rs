@@ -17,8 +17,13 @@
 //! Invariants: reading opens neither `users.redb` nor any lock; files named by a state row are never changed, and are
 //! removed a while after no state row names them. Iceberg metadata holds absolute paths, so a directory cannot be moved.
 //!
+//! With a shared lake ([`LakeConfig`]) the Iceberg tables are on S3 and their catalog is in Postgres; the rest is as above. Events' files are
+//! written in the directory first and then uploaded. Profiles and lists stay in the directory, where the embedded engine scans them, and are
+//! published as tables besides: a state's profiles are the table `profiles_<n>`.
+//!
 //! Deliberately absent: what a condition means, DataFusion, dependency checks between segments (the command line's).
 
+mod collect;
 mod columns;
 pub mod config;
 pub mod error;
@@ -29,7 +34,9 @@ mod lock;
 mod meta;
 mod names;
 pub mod pinned;
+pub mod probe;
 pub mod profiles;
+mod publish;
 mod recover;
 mod store;
 mod workspace;
@@ -37,16 +44,21 @@ mod writer;
 
 pub use columns::ColumnsBuilder;
 pub use config::{CassandraConfig, LakeConfig, S3Config, Secret, StoreConfig};
-pub use error::{Result, StoreError};
-pub use lake::file_writer::{EventFile, EventFileWriter};
+pub use error::{Result, StoreError, is_denied, is_timeout};
+pub use lake::blocking::{Failure, LakeReader};
+pub use lake::deletes::Deleted;
+pub use lake::file_writer::{EventFile, EventFileWriter, declares_order};
 pub use lake::keys::KeyBatches;
+pub use lake::objects::Objects;
 pub use lake::schema::{LAKE_TIMEZONE, events_schema};
-pub use lake::snapshot::{DataFileInfo, EventRead, EventsPlan, EventsSnapshot};
+pub use lake::snapshot::{DataFileInfo, EventRead, EventsPlan, EventsSnapshot, FilePlace};
 pub use lists::ListInfo;
 pub use lock::Lock;
 pub use meta::{ImportInfo, SegmentInfo};
 pub use names::{check_key, check_workspace_name};
 pub use pinned::{Pinned, SharedTable, SharedTables};
+#[cfg(feature = "cassandra")]
+pub use profiles::cassandra;
 pub use profiles::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, profiles_schema};
 pub use store::Store;
 pub use workspace::Workspace;

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use segment_core::catalog::Catalog;
 use tokio::sync::OnceCell;
 
+use crate::collect::remove_table;
+use crate::config::StoreConfig;
 use crate::error::{Result, StoreError};
-use crate::lake::tables::{EVENTS, Tables};
+use crate::lake::shared::SharedLake;
+use crate::lake::tables::{EVENTS, Tables, uri};
 use crate::layout::Layout;
 use crate::lock::Lock;
-use crate::meta::{EventsState, Meta, ProfilesState, State};
+use crate::meta::{EventsState, LakeIdentity, Meta, ProfilesState, State};
 use crate::names::check_workspace_name;
+use crate::publish;
 use crate::workspace::Workspace;
 
 /// The version of a workspace nothing was written to.
@@ -27,13 +31,40 @@ pub struct Store {
 pub(crate) struct Shared {
     pub(crate) layout: Layout,
     pub(crate) meta: Meta,
+    /// `None`: profiles are embedded.
+    #[cfg(feature = "cassandra")]
+    pub(crate) cassandra: Option<crate::profiles::cassandra::attached::AttachedCassandra>,
+    /// `None`: the lake is in the directory.
+    pub(crate) lake: Option<Arc<SharedLake>>,
     tables: OnceCell<Tables>,
 }
 
 impl Shared {
     /// The lake's catalog; opened by the first who writes, as readers do without.
     pub(crate) async fn tables(&self) -> Result<&Tables> {
-        self.tables.get_or_try_init(|| async { Tables::open(&self.layout.database(), &self.layout.warehouse()).await }).await
+        let open = || async {
+            match &self.lake {
+                Some(lake) => Tables::open_shared(lake).await,
+                None => Tables::open(&self.layout.database(), &self.layout.warehouse()).await,
+            }
+        };
+        self.tables.get_or_try_init(open).await
+    }
+
+    /// The URI of a table's folder.
+    pub(crate) fn location(&self, workspace: &str, table: &str) -> Result<String> {
+        match &self.lake {
+            Some(lake) => Ok(lake.table(workspace, table)),
+            None => uri(&self.layout.table(workspace, table)),
+        }
+    }
+
+    /// The folder that event files are written in: where they stay, or where they are until they are uploaded.
+    pub(crate) fn data_folder(&self, workspace: &str) -> PathBuf {
+        match &self.lake {
+            Some(_) => self.layout.staging(workspace),
+            None => self.layout.table(workspace, EVENTS).join("data"),
+        }
     }
 }
 
@@ -44,23 +75,41 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens a data directory, making it if it is not there.
+    /// Opens a data directory with everything in it, making it if it is not there.
     ///
     /// # Errors
     ///
-    /// `Io` or `Unavailable` if it cannot be made or opened.
+    /// `Io` or `Unavailable` if it cannot be made or opened, `Conflict` if it was made with a shared lake.
     pub async fn open(dir: impl AsRef<Path>) -> Result<Self> {
-        let dir = dir.as_ref();
-        std::fs::create_dir_all(dir).map_err(|e| StoreError::io("make", dir, e))?;
-        Self::open_at(absolute(dir)?, true).await
+        Self::open_with(dir, StoreConfig::default()).await
     }
 
-    /// Opens a data directory that is there.
+    /// Opens a data directory and what it has besides, making it if it is not there. Nothing besides is connected to before it is needed.
     ///
     /// # Errors
     ///
-    /// `NotFound`, saying how one is made.
+    /// `Io` or `Unavailable` if it cannot be made or opened, `Conflict` if it was made with another lake, `Invalid` for settings that cannot be.
+    pub async fn open_with(dir: impl AsRef<Path>, config: StoreConfig) -> Result<Self> {
+        let dir = dir.as_ref();
+        std::fs::create_dir_all(dir).map_err(|e| StoreError::io("make", dir, e))?;
+        Self::open_at(absolute(dir)?, config, true).await
+    }
+
+    /// Opens a data directory that is there, with everything in it.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, saying how one is made; `Conflict` if it was made with a shared lake.
     pub async fn open_existing(dir: impl AsRef<Path>) -> Result<Self> {
+        Self::open_existing_with(dir, StoreConfig::default()).await
+    }
+
+    /// Opens a data directory that is there, and what it has besides.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, saying how one is made; `Conflict` if it was made with another lake, `Invalid` for settings that cannot be.
+    pub async fn open_existing_with(dir: impl AsRef<Path>, config: StoreConfig) -> Result<Self> {
         let dir = dir.as_ref();
         if !dir.join("muster.db").is_file() {
             return Err(StoreError::NotFound(format!(
@@ -69,13 +118,27 @@ impl Store {
                 dir.display()
             )));
         }
-        Self::open_at(absolute(dir)?, false).await
+        Self::open_at(absolute(dir)?, config, false).await
     }
 
-    async fn open_at(dir: PathBuf, create: bool) -> Result<Self> {
+    async fn open_at(dir: PathBuf, config: StoreConfig, create: bool) -> Result<Self> {
         let layout = Layout::new(dir);
+        let identity = config.lake.as_ref().map(LakeIdentity::of);
+        let lake = config.lake.map(SharedLake::new).transpose()?.map(Arc::new);
         let meta = Meta::open(&layout.database(), create).await?;
-        Ok(Self { shared: Arc::new(Shared { layout, meta, tables: OnceCell::new() }) })
+        meta.check_lake(layout.root(), identity.as_ref(), create).await?;
+        #[cfg(feature = "cassandra")]
+        let cassandra = config.cassandra.map(crate::profiles::cassandra::attached::AttachedCassandra::new);
+        Ok(Self {
+            shared: Arc::new(Shared {
+                layout,
+                meta,
+                #[cfg(feature = "cassandra")]
+                cassandra,
+                lake,
+                tables: OnceCell::new(),
+            }),
+        })
     }
 
     /// Its absolute path.
@@ -113,16 +176,19 @@ impl Store {
         }
         let folder = shared.layout.warehouse().join(name);
         std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("make", &folder, e))?;
-        let tables = shared.tables().await?;
-        tables.ensure_namespace(name, &folder).await?;
-        let table = tables.create_events(name, &shared.layout.table(name, EVENTS)).await?;
-        let metadata_location = table.metadata_location().unwrap_or_default().to_owned();
-        let state = State {
-            version: VERSION_FIRST,
-            catalog: Catalog::new(timezone),
-            events: EventsState { metadata_location, snapshot_id: None },
-            profiles: ProfilesState::default(),
+        let (tables, catalog) = (shared.tables().await?, Catalog::new(timezone));
+        let location = match &shared.lake {
+            Some(lake) => lake.namespace(name)?,
+            None => uri(&folder)?,
         };
+        tables.ensure_namespace(name, location, &shared.meta.store_id().await?).await?;
+        let table = tables.create_events(name, shared.location(name, EVENTS)?).await?;
+        let mut profiles = ProfilesState::default();
+        if let Some(lake) = &shared.lake {
+            profiles.published = Some(publish::profiles(shared, lake, name, &catalog, &[], publish::NUMBER_FIRST).await?);
+        }
+        let events = EventsState::of(&table, shared.lake.is_some());
+        let state = State { version: VERSION_FIRST, catalog, events, profiles };
         shared.meta.insert_workspace(name, &state).await?;
         Ok(Workspace::new(shared.clone(), name))
     }
@@ -138,7 +204,14 @@ impl Store {
         if !shared.meta.delete_unused_workspace(name, VERSION_FIRST).await? {
             return Ok(false);
         }
-        shared.tables().await?.drop(name, EVENTS).await?;
+        let tables = shared.tables().await?;
+        if shared.lake.is_none() {
+            tables.drop(name, EVENTS).await?;
+            return Ok(true);
+        }
+        for table in tables.names(name).await? {
+            remove_table(shared, name, &table).await?;
+        }
         Ok(true)
     }
 }

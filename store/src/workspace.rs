@@ -2,20 +2,29 @@
 
 use std::sync::Arc;
 
+use iceberg::table::Table;
 use segment_core::catalog::Catalog;
+use uuid::Uuid;
 
 use crate::error::{Result, StoreError};
+use crate::lake::lineage::Beyond;
 use crate::lake::schema::events_schema;
+use crate::lake::shared::SharedLake;
 use crate::lake::snapshot::EventsSnapshot;
 use crate::lake::tables::{EVENTS, open_at};
 use crate::lists::{self, ListInfo};
 use crate::lock::Lock;
-use crate::meta::{ImportInfo, SegmentInfo, State};
+use crate::meta::{EventsState, Garbage, ImportInfo, Prepared, Reading, SegmentInfo, State};
 use crate::names::check_key;
-use crate::pinned::Pinned;
-use crate::profiles::{ProfilesSnapshot, profiles_schema};
+use crate::pinned::{Pinned, SharedTable, SharedTables};
+use crate::profiles::profiles_schema;
+use crate::publish;
+use crate::recover::recover;
 use crate::store::Shared;
 use crate::writer::Writer;
+
+/// Times that a state is read anew because imports committed meanwhile.
+const PIN_ATTEMPTS_MAX: usize = 16;
 
 /// A workspace of a store. Cheap to clone.
 #[derive(Clone)]
@@ -40,25 +49,67 @@ impl Workspace {
         &self.name
     }
 
-    /// Pins the present state: one transaction, no locks, whatever imports run.
+    /// Pins the present state: no locks, whatever imports run. Of a shared lake, events are as other engines left them.
     ///
     /// # Errors
     ///
-    /// `NotFound` if the workspace is gone, `Unavailable` if the metadata cannot be read.
+    /// `NotFound` if the workspace is gone, `Unavailable` if the metadata, or a shared lake's catalog, cannot be read; `Conflict` if another
+    /// engine replaced the events.
     pub async fn pin(&self) -> Result<Pinned> {
-        let reading = self.shared.meta.read(&self.name).await?;
-        let State { version, catalog, events, profiles } = reading.state;
-        let table = open_at(&self.name, EVENTS, &events.metadata_location).await?;
+        let (reading, table, snapshot_id) = match &self.shared.lake {
+            Some(lake) => self.read_shared(lake).await?,
+            None => {
+                let reading = self.shared.meta.read(&self.name).await?;
+                let events = &reading.state.events;
+                let (table, snapshot_id) = (open_at(&self.name, EVENTS, &events.metadata_location).await?, events.snapshot_id);
+                (reading, table, snapshot_id)
+            }
+        };
+        let State { version, catalog, profiles, .. } = reading.state;
+        let objects = self.shared.lake.as_ref().map(|lake| lake.objects().clone());
+        let named = profiles.files.clone();
+        let published = profiles.published.clone();
+        let profiles = self.shared.profiles_snapshot(&self.name, profiles, &catalog).await?;
+        // What changed in Cassandra since the last import is in no table yet: then other engines would find others.
+        let shared = published.filter(|_| profiles.files == named).map(|published| SharedTables {
+            namespace: self.name.to_string(),
+            events: SharedTable { table: EVENTS.to_owned(), snapshot_id },
+            profiles: SharedTable { table: published.table, snapshot_id: published.snapshot_id },
+            lists: reading
+                .lists
+                .values()
+                .map(|l| (l.key.clone(), SharedTable { table: l.table.clone(), snapshot_id: l.snapshot_id }))
+                .collect(),
+        });
         Ok(Pinned {
             workspace: self.name.to_string(),
             version,
-            events: EventsSnapshot::new(table, events.snapshot_id, events_schema(&catalog)),
-            profiles: ProfilesSnapshot::new(profiles.files, profiles_schema(&catalog)),
+            events: EventsSnapshot::new(table, snapshot_id, events_schema(&catalog), objects),
+            profiles,
             catalog: Arc::new(catalog),
             lists: reading.lists,
             segments: reading.segments,
-            shared: None,
+            shared,
         })
+    }
+
+    /// A state, and what the catalog of a shared lake has for its events: what the state names, with what other engines did since.
+    async fn read_shared(&self, lake: &SharedLake) -> Result<(Reading, Table, Option<i64>)> {
+        for _ in 0..PIN_ATTEMPTS_MAX {
+            // The state must be the same before and after the catalog is read: then what it names is in what was read, and an import
+            // that is in what was read and not in the state is one that has not committed.
+            let version = self.shared.meta.state(&self.name).await?.version;
+            let location = lake.metadata_location(&self.name, EVENTS).await?;
+            let reading = self.shared.meta.read(&self.name).await?;
+            if reading.state.version != version {
+                continue;
+            }
+            let table = lake.open_events(&self.name, &location).await?;
+            reading.state.events.check_columns(&table)?;
+            let snapshot_id = Beyond::of(&table, reading.state.events.snapshot_id)?.present();
+            return Ok((reading, table, snapshot_id));
+        }
+        Err(StoreError::Busy(format!("workspace \"{}\" changes faster than it can be read", self.name)))
     }
 
     /// The lock of whoever changes the data.
@@ -86,9 +137,40 @@ impl Workspace {
         let _lock = self.lock()?;
         let mut state = self.shared.meta.state(&self.name).await?;
         check_grown(&state.catalog, catalog)?;
+        if let Some(lake) = self.shared.lake.as_ref().filter(|_| state.version == expected_version) {
+            return self.set_shared_catalog(lake, expected_version, catalog).await;
+        }
         state.version = expected_version + 1;
         state.catalog = catalog.clone();
         self.shared.meta.switch(&self.name, expected_version, &state, None, &[]).await?;
+        Ok(state.version)
+    }
+
+    /// The same with a shared lake, whose tables get the catalog's columns, so that engines that read them as of the state's snapshots
+    /// find them. The lock is held.
+    async fn set_shared_catalog(&self, lake: &SharedLake, expected_version: u64, catalog: &Catalog) -> Result<u64> {
+        let (shared, tables) = (&self.shared, self.shared.tables().await?);
+        let (before, mut state) = recover(shared, &self.name).await?;
+        if state.version != expected_version {
+            return Err(StoreError::Conflict(format!("workspace \"{}\" is at version {} now", self.name, state.version)));
+        }
+        let mut garbage = Vec::new();
+        if profiles_schema(catalog) != profiles_schema(&state.catalog) {
+            let number = shared.meta.next_table(&self.name).await?;
+            let published = publish::profiles(shared, lake, &self.name, catalog, &state.profiles.files, number).await?;
+            garbage.extend(state.profiles.published.replace(published).map(|old| Garbage::Table(old.table)));
+        }
+        state.version = expected_version + 1;
+        state.catalog = catalog.clone();
+        let mut table = tables.add_columns(before.clone(), &events_schema(catalog)).await?;
+        if table.metadata_location() != before.metadata_location() && table.metadata().current_snapshot_id().is_some() {
+            let import = Uuid::new_v4().simple().to_string();
+            let prepared = Prepared { import: import.clone(), record: None, state: state.clone(), garbage: garbage.clone() };
+            shared.meta.prepare(&self.name, &prepared).await?;
+            table = tables.append(&table, Vec::new(), &import).await?;
+        }
+        state.events = EventsState::of(&table, true);
+        shared.meta.switch(&self.name, expected_version, &state, None, &garbage).await?;
         Ok(state.version)
     }
 

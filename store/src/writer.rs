@@ -2,7 +2,8 @@
 //!
 //! # What a crash leaves
 //!
-//! A commit goes: profile chunks (new files) → the key-value store's transaction → the lake's append → the state row.
+//! A commit goes: profile chunks (new files) → the key-value store's transaction → the lake's append → the state row. With a shared lake
+//! files are uploaded, and the profiles made a table, before the key-value store's transaction.
 //! Readers follow the state row alone, so until the last step nothing is visible. What the steps before it leave is undone by the
 //! next [`crate::Workspace::begin_write`]: a key-value store ahead of the state row goes back to the savepoint committed with
 //! it, the lake's table goes back to the metadata file that the state row names, and files that nothing names are
@@ -20,20 +21,21 @@ use iceberg::table::Table;
 use segment_core::catalog::Catalog;
 use uuid::Uuid;
 
+use crate::collect::collect;
 use crate::error::{Result, StoreError};
-use crate::lake::GARBAGE_AGE;
 use crate::lake::file_writer::{EventFile, EventFileWriter, Target};
 use crate::lake::keys::KeyBatches;
 use crate::lake::order::DAY_US;
 use crate::lake::schema::events_schema;
-use crate::lake::snapshot::{DataFileInfo, EventRead};
+use crate::lake::snapshot::{DataFileInfo, EventRead, EventsPlan};
 use crate::lake::tables::{EVENTS, sync, sync_metadata};
 use crate::lock::Lock;
-use crate::meta::{EventsState, ImportEntry, ProfilesState, State, remove};
+use crate::meta::{EventsState, Garbage, ImportEntry, Prepared, ProfilesState, PublishedProfiles, State, remove};
 use crate::pinned::Pinned;
-use crate::profiles::embedded::EmbeddedProfiles;
-use crate::profiles::{Profile, ProfileFile, ProfileWrite, Seen};
-use crate::recover::{data_folder, recover, scratch_folder};
+use crate::profiles::writing::WritingProfiles;
+use crate::profiles::{Profile, ProfileFile, ProfileWrite, Seen, profiles_schema};
+use crate::publish::{self, profile_uri};
+use crate::recover::{recover, scratch_folder};
 use crate::workspace::{Workspace, check_grown};
 
 /// What a commit did.
@@ -69,7 +71,7 @@ pub struct Writer {
     schema: SchemaRef,
     counter: Arc<AtomicU32>,
     files: Vec<EventFile>,
-    profiles: Option<EmbeddedProfiles>,
+    profiles: Option<WritingProfiles>,
     /// Files to remove unless a state row comes to name them.
     chunks: Vec<PathBuf>,
     /// Whether a state row may name the files by now.
@@ -82,14 +84,12 @@ impl Writer {
     pub(crate) async fn begin(workspace: &Workspace) -> Result<Self> {
         let lock = workspace.lock()?;
         let (shared, name) = (&workspace.shared, workspace.name());
-        let state = shared.meta.state(name).await?;
-        let table = recover(shared, name, &state).await?;
-        shared.meta.collect_garbage(name, GARBAGE_AGE).await?;
-        for folder in [shared.layout.columns(name), data_folder(&shared.layout, name)] {
+        let (table, state) = recover(shared, name).await?;
+        collect(shared, name).await?;
+        for folder in [shared.layout.columns(name), shared.data_folder(name)] {
             std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("make", &folder, e))?;
         }
-        let (users, columns) = (shared.layout.users(name), shared.layout.columns(name));
-        let profiles = EmbeddedProfiles::open(&users, &columns, state.profiles.version, state.profiles.files.clone())?;
+        let profiles = shared.writing_profiles(name, &state).await?;
         let base = workspace.pin().await?;
         let schema = events_schema(&state.catalog);
         // Declared columns are added here, by the first who writes after the declaration.
@@ -112,7 +112,7 @@ impl Writer {
         })
     }
 
-    fn profiles(&mut self) -> Result<&mut EmbeddedProfiles> {
+    fn profiles(&mut self) -> Result<&mut WritingProfiles> {
         self.profiles.as_mut().ok_or_else(|| StoreError::Invalid("the writer is already committing".to_owned()))
     }
 
@@ -187,8 +187,10 @@ impl Writer {
     /// Opens a file for the events of one UTC day (days since 1970-01-01).
     pub fn event_file(&self, day: i32) -> Result<EventFileWriter> {
         let metadata = self.table.metadata();
+        let (shared, name) = (&self.workspace.shared, self.workspace.name());
         let target = Target {
-            folder: data_folder(&self.workspace.shared.layout, self.workspace.name()),
+            folder: shared.data_folder(name),
+            data: format!("{}/data", shared.location(name, EVENTS)?),
             import: self.import.clone(),
             counter: self.counter.clone(),
             schema: metadata.current_schema().clone(),
@@ -206,21 +208,21 @@ impl Writer {
     pub async fn existing_event_files(&self, day: i32) -> Result<Vec<DataFileInfo>> {
         let start = i64::from(day) * DAY_US;
         let read = EventRead { names: None, prefix: None, start: Some(start), end: start + DAY_US };
-        let plan = self.base.events.plan(&[read]).await?;
+        let plan = readable(self.base.events.plan(&[read]).await?)?;
         Ok(plan.files.into_iter().filter(|f| f.day == day).collect())
     }
 
     /// Committed events of one UTC day: batches of `message_id`, `user_id`, `event`, `ts`, in that order.
     pub async fn day_keys(&self, day: i32) -> Result<KeyBatches> {
         let files = self.existing_event_files(day).await?;
-        Ok(KeyBatches::new(files.into_iter().map(|f| f.path), &["message_id", "user_id", "event", "ts"]))
+        Ok(KeyBatches::new(files, self.base.events.objects().cloned(), &["message_id", "user_id", "event", "ts"]))
     }
 
     /// Committed events with `received_at >= received_after`: batches of `message_id`, `received_at`; may also hold earlier ones.
     pub async fn message_ids_since(&self, received_after: i64) -> Result<KeyBatches> {
         let recent = Reference::new("received_at").greater_than_or_equal_to(Datum::timestamptz_micros(received_after));
-        let plan = self.base.events.plan_where(Some(recent)).await?;
-        Ok(KeyBatches::new(plan.files.into_iter().map(|f| f.path), &["message_id", "received_at"]))
+        let plan = readable(self.base.events.plan_where(Some(recent)).await?)?;
+        Ok(KeyBatches::new(plan.files, self.base.events.objects().cloned(), &["message_id", "received_at"]))
     }
 
     /// Makes everything visible at once, under a catalog that holds every column written, and records the import.
@@ -237,7 +239,7 @@ impl Writer {
         let workspace = self.workspace.clone();
         let (shared, name) = (&workspace.shared, workspace.name());
         let import = ImportEntry { id: self.import.clone(), record: import_record };
-        let rewritten = self.rewrite_profiles()?;
+        let mut rewritten = self.rewrite_profiles().await?;
         let changed = !self.files.is_empty() || rewritten.changed || catalog != self.state.catalog;
         let mut info = CommitInfo {
             version: self.state.version,
@@ -252,20 +254,19 @@ impl Writer {
             shared.meta.record_import(name, info.version, &import).await?;
             return Ok(info);
         }
+        let published = self.publish(&catalog, &mut rewritten).await?;
         let profiles_version = match self.profiles.take() {
             Some(profiles) if rewritten.changed => profiles.commit()?,
             _ => self.state.profiles.version,
         };
+        let profiles = ProfilesState { version: profiles_version, files: rewritten.files, published };
+        let mut state = State { version: self.state.version + 1, catalog, events: self.state.events.clone(), profiles };
+        if shared.lake.is_some() {
+            let (record, garbage) = (Some(import.record.clone()), rewritten.replaced.clone());
+            shared.meta.prepare(name, &Prepared { import: self.import.clone(), record, state: state.clone(), garbage }).await?;
+        }
         self.append_events().await?;
-        let state = State {
-            version: self.state.version + 1,
-            catalog,
-            events: EventsState {
-                metadata_location: self.table.metadata_location().unwrap_or_default().to_owned(),
-                snapshot_id: self.table.metadata().current_snapshot_id(),
-            },
-            profiles: ProfilesState { version: profiles_version, files: rewritten.files },
-        };
+        state.events = EventsState::of(&self.table, shared.lake.is_some());
         // From here on an error may come after the switch happened, so the files must stay; the next writer looks at the ledger.
         self.decided = true;
         match shared.meta.switch(name, self.state.version, &state, Some(&import), &rewritten.replaced).await {
@@ -276,42 +277,87 @@ impl Writer {
             done => done?,
         }
         (info.version, info.snapshot_id) = (state.version, state.events.snapshot_id);
+        if shared.lake.is_some() {
+            // Uploaded; what cannot be removed now is removed by the next writer.
+            let _ = remove(&shared.data_folder(name));
+        }
         Ok(info)
     }
 
     /// Writes the profiles' changed chunks.
-    fn rewrite_profiles(&mut self) -> Result<Rewritten> {
+    async fn rewrite_profiles(&mut self) -> Result<Rewritten> {
         let columns = self.workspace.shared.layout.columns(self.workspace.name());
         let catalog = self.catalog.clone();
-        let profiles = self.profiles()?;
-        let done = profiles.rewrite(&catalog);
-        let written = profiles.written().to_vec();
-        self.chunks = written;
-        let (files, replaced) = done?;
-        let changed = !self.chunks.is_empty();
-        if changed {
+        let done = self.profiles()?.rewrite(&catalog).await;
+        self.chunks = self.profiles()?.written().to_vec();
+        let rewritten = done?;
+        if rewritten.changed {
             sync(&columns)?;
         }
-        Ok(Rewritten { files, replaced, changed })
+        Ok(Rewritten {
+            files: rewritten.files,
+            replaced: rewritten.replaced.into_iter().map(Garbage::Path).collect(),
+            changed: rewritten.changed,
+        })
+    }
+
+    /// Uploads the files and makes the profiles a table, if the lake is shared; the table that the state is to name.
+    async fn publish(&self, catalog: &Catalog, rewritten: &mut Rewritten) -> Result<Option<PublishedProfiles>> {
+        let (shared, name) = (&self.workspace.shared, self.workspace.name());
+        let before = &self.state.profiles.published;
+        let Some(lake) = &shared.lake else { return Ok(before.clone()) };
+        let mut uploads: Vec<_> = self.files.iter().map(|f| (f.path.clone(), f.data_file.file_path().to_owned())).collect();
+        for chunk in rewritten.files.iter().filter(|f| !self.state.profiles.files.contains(f)) {
+            uploads.push((chunk.path.clone(), profile_uri(lake, name, &chunk.path)?));
+        }
+        shared.meta.note_uploads(name, &self.import, &uploads.iter().map(|(_, to)| to.clone()).collect::<Vec<_>>()).await?;
+        publish::upload(lake, uploads).await?;
+        if !rewritten.changed && before.is_some() && profiles_schema(catalog) == profiles_schema(&self.state.catalog) {
+            return Ok(before.clone());
+        }
+        for file in self.state.profiles.files.iter().filter(|f| !rewritten.files.contains(f)) {
+            rewritten.replaced.push(Garbage::Object(profile_uri(lake, name, &file.path)?));
+        }
+        rewritten.replaced.extend(before.iter().map(|old| Garbage::Table(old.table.clone())));
+        let number = shared.meta.next_table(name).await?;
+        publish::profiles(shared, lake, name, catalog, &rewritten.files, number).await.map(Some)
     }
 
     /// Appends the event files to the lake's table, durably.
     async fn append_events(&mut self) -> Result<()> {
-        let layout = &self.workspace.shared.layout;
-        if !self.files.is_empty() {
-            sync(&data_folder(layout, self.workspace.name()))?;
+        let (shared, name) = (&self.workspace.shared, self.workspace.name());
+        let is_local = shared.lake.is_none();
+        // Others read a shared table as of a snapshot, and with it the columns there were at the time.
+        let grew = !is_local && self.table.metadata().current_snapshot_id().is_some() && schema_changed(&self.table);
+        if !self.files.is_empty() || grew {
+            if is_local {
+                sync(&shared.data_folder(name))?;
+            }
             let files = self.files.iter().map(|f| f.data_file.clone()).collect();
-            let tables = self.workspace.shared.tables().await?;
-            self.table = tables.append(&self.table, files, &self.import).await?;
+            self.table = shared.tables().await?.append(&self.table, files, &self.import).await?;
         }
-        sync_metadata(&layout.table(self.workspace.name(), EVENTS), self.started)
+        if is_local { sync_metadata(&shared.layout.table(name, EVENTS), self.started) } else { Ok(()) }
     }
 }
 
-/// The profiles' columnar form after a commit.
+/// Refuses a plan of which something cannot be read rightly.
+fn readable(plan: EventsPlan) -> Result<EventsPlan> {
+    match plan.unsupported.first() {
+        Some(what) => Err(StoreError::Conflict(what.clone())),
+        None => Ok(plan),
+    }
+}
+
+/// Whether the table has other columns than at its present snapshot.
+fn schema_changed(table: &Table) -> bool {
+    let metadata = table.metadata();
+    metadata.current_snapshot().is_some_and(|s| s.schema_id() != Some(metadata.current_schema_id()))
+}
+
+/// The profiles' columnar form after a commit, and what the state before it names and this one does not.
 struct Rewritten {
     files: Vec<ProfileFile>,
-    replaced: Vec<PathBuf>,
+    replaced: Vec<Garbage>,
     changed: bool,
 }
 

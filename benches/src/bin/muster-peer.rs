@@ -152,7 +152,7 @@ fn ms(time: Duration) -> f64 {
 async fn describe(pinned: &Pinned) -> Result<Value> {
     let everything = EventRead { names: None, prefix: None, start: None, end: i64::MAX };
     let plan = pinned.events.plan(&[everything]).await?;
-    let events: Vec<_> = plan.files.iter().map(|f| f.path.display().to_string()).collect();
+    let events: Vec<_> = plan.files.iter().map(|f| f.place.to_string()).collect();
     let profiles: Vec<_> = pinned.profiles.files.iter().map(|f| f.path.display().to_string()).collect();
     Ok(json!({
         "events": events, "event_rows": plan.rows_total, "event_bytes": plan.bytes_total,

@@ -1,4 +1,4 @@
-//! Loading a world into the embedded lake, for backends that read it.
+//! Loading a world into a lake, embedded or shared, for backends that read it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use segment_core::eval::{Event, User};
 use segment_core::time::Zone;
 use segment_core::types::Type;
 use segment_core::value::Value;
-use store::{AttributeWrite, ColumnsBuilder, LAKE_TIMEZONE, ProfileWrite, Seen, Store, StoreError, Workspace};
+use store::{AttributeWrite, ColumnsBuilder, LAKE_TIMEZONE, ProfileWrite, Seen, Store, StoreConfig, StoreError, Workspace};
 
 use super::{Fixture, Loaded, World, chain};
 use crate::backend::Backend;
@@ -24,13 +24,21 @@ const DAY_US: i64 = 86_400_000_000;
 pub struct LakeFixture<'a> {
     folder: &'a Path,
     backend: Arc<dyn Backend>,
+    config: StoreConfig,
+    workspace: String,
     loaded: usize,
 }
 
 impl<'a> LakeFixture<'a> {
     /// A fixture that keeps its stores in a folder.
     pub fn new(folder: &'a Path, backend: Arc<dyn Backend>) -> Self {
-        Self { folder, backend, loaded: 0 }
+        Self { folder, backend, config: StoreConfig::default(), workspace: "default".to_owned(), loaded: 0 }
+    }
+
+    /// The same for stores with a shared lake, or profiles elsewhere. Workspaces' names begin with `workspace` and are numbered; nobody else
+    /// who shares that lake may have them.
+    pub fn shared(self, config: StoreConfig, workspace: impl Into<String>) -> Self {
+        Self { config, workspace: workspace.into(), ..self }
     }
 }
 
@@ -39,8 +47,10 @@ impl Fixture for LakeFixture<'_> {
     async fn load(&mut self, world: &World) -> Result<Loaded, String> {
         self.loaded += 1;
         let folder = self.folder.join(format!("world-{}", self.loaded));
+        let name =
+            if self.config == StoreConfig::default() { self.workspace.clone() } else { format!("{}_{}", self.workspace, self.loaded) };
         let pinned = async {
-            let workspace = Store::open(folder).await?.create_workspace("default", &world.catalog.timezone).await?;
+            let workspace = Store::open_with(folder, self.config.clone()).await?.create_workspace(&name, &world.catalog.timezone).await?;
             write(&workspace, world).await?;
             workspace.pin().await
         };

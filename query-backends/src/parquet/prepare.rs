@@ -10,7 +10,6 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{LogicalPlanBuilder, col};
 use datafusion::physical_plan::ExecutionPlan;
-use object_store::ObjectStore;
 use segment_core::dialect::DataFusion;
 use segment_core::lower::{Strategy, Tables};
 use store::{ListInfo, Pinned};
@@ -61,19 +60,13 @@ pub(super) async fn prepare(
     let lowered = query.lowered(&dialect, &tables, Strategy::default())?;
     let sql = lowered.sql();
 
-    let reading = |page_index: bool| {
-        let store: Arc<dyn ObjectStore> = shared.store.clone();
-        Arc::new(Reading { store, footers: shared.footers.clone(), counters: counters.clone(), page_index })
-    };
+    let reading = |page_index: bool| Arc::new(Reading { footers: shared.footers.clone(), counters: counters.clone(), page_index });
     let plan = pinned.events.plan(&event_reads(&lowered)).await?;
-    if let Some(delete) = plan.deletes.first() {
-        return Err(BackendError::new(
-            ErrorKind::Unsupported,
-            format!("the lake has delete files, which this engine cannot apply: {delete}"),
-        ));
+    if let Some(what) = plan.unsupported.first() {
+        return Err(BackendError::new(ErrorKind::Unsupported, what.clone()));
     }
     let events_total = backend::Reading { files: plan.files_total, row_groups: 0, rows: plan.rows_total, bytes: plan.bytes_total };
-    let files = plan.files.iter().map(|f| LakeFile::local(f.path.clone(), f.size_bytes, f.rows)).collect::<datafusion::common::Result<_>>();
+    let files = plan.files.iter().map(|f| LakeFile::planned(f, pinned.events.objects())).collect::<datafusion::common::Result<_>>();
     let files = files.map_err(|e| wrap("cannot read the lake", e))?;
     let events = table(TableSpec { files, files_total: plan.files_total, ..events_spec(pinned) }, reading(false))?;
     let profiles = table(profiles_spec(pinned)?, reading(true))?;

@@ -43,6 +43,26 @@ pub struct TrinoConfig {
     pub retry_for_s: u64,
 }
 
+impl TrinoConfig {
+    /// A server and a user; the rest as it is when nothing is said.
+    pub fn new(url: impl Into<String>, user: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            user: user.into(),
+            password: None,
+            token: None,
+            ca_file: None,
+            catalog: catalog(),
+            session: BTreeMap::new(),
+            client_tags: Vec::new(),
+            spooling: spooling(),
+            segments_at_once: segments_at_once(),
+            request_timeout_s: request_timeout_s(),
+            retry_for_s: retry_for_s(),
+        }
+    }
+}
+
 fn catalog() -> String {
     "lake".to_owned()
 }

@@ -324,13 +324,14 @@ fn item_field(field: &FieldRef) -> Expr {
 
 /// The value as a decimal with six decimals, halves away from zero; NULL beyond what sums take.
 ///
-/// The text of a double is its shortest decimal, and the cast from text rounds halves away from zero.
+/// As JSON a double is its shortest decimal, which as varchar it is not always (1e23 is 9.999999999999999E22 there). The cast from text
+/// rounds halves away from zero.
 fn exact(value: Expr, ty: &Type) -> Expr {
     match ty {
         Type::Integer => sql::cast(value, decimal(38, 6)),
         _ => {
             let in_range = sql::binary(sql::call("abs", [value.clone()]), BinaryOperator::LtEq, sql::double(SUM_VALUE_MAX));
-            sql::case_when(in_range, sql::cast(sql::cast(value, DataType::Varchar), decimal(38, 6)), None)
+            sql::case_when(in_range, sql::cast(sql::call("json_format", [sql::cast(value, DataType::Json)]), decimal(38, 6)), None)
         }
     }
 }

@@ -67,7 +67,8 @@ pub(super) fn select(
             continue;
         }
         let test = measure_test(leaf, only, zone, dialect);
-        tests.push((*i, if leaf.holds_over_nothing() { sql::not(sql::coalesce_false(test)) } else { test }));
+        // A measure that is something over no events is never NULL, and neither is its test.
+        tests.push((*i, if leaf.holds_over_nothing() { sql::not(test) } else { test }));
     }
     let mut projection = vec![sql::item(sql::column("user_no"), "user_no")];
     match columns {

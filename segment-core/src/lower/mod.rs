@@ -13,6 +13,7 @@
 
 mod arm;
 mod marks;
+mod statement;
 mod sums;
 mod text;
 mod tree;
@@ -27,6 +28,7 @@ use crate::plan::{EventMatch, Interval, Measure, Plan};
 
 pub use arm::filter;
 pub use marks::Strategy;
+pub use statement::{AsOf, drop_table};
 
 /// Where a backend keeps a workspace's tables: the parts of each name, to be quoted.
 #[derive(Debug, Clone, Default)]

@@ -27,6 +27,9 @@ pub(super) fn text(query: &Query) -> String {
 
 fn put_query(out: &mut String, query: &Query) {
     // Lowering makes no other clauses.
+    if let Some(with) = &query.with {
+        put!(out, "{with} ");
+    }
     put_set(out, &query.body);
 }
 

@@ -28,7 +28,7 @@ mod matches;
 mod starts_with;
 
 pub use any_item::filter_holds;
-pub(crate) use literal::{Asked, Subject};
+pub(crate) use literal::{Asked, Subject, untyped_literal};
 
 use crate::dialect::Dialect;
 use crate::plan::Test;

@@ -1,36 +1,43 @@
 //! Reading back what identifies events, for de-duplication.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use crate::error::{Attempt, Result, StoreError};
+use crate::lake::blocking::LakeReader;
+use crate::lake::objects::Objects;
+use crate::lake::snapshot::DataFileInfo;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 65_536;
 
-/// Batches of some columns of the events table, in files' order. Blocking: it reads local files as it goes.
+/// Batches of some columns of the events table, in files' order. Blocking: it reads files as it goes.
 pub struct KeyBatches {
-    files: VecDeque<PathBuf>,
+    files: VecDeque<DataFileInfo>,
+    objects: Option<Arc<Objects>>,
     columns: &'static [&'static str],
     reader: Option<ParquetRecordBatchReader>,
 }
 
 impl KeyBatches {
     /// Reads these columns, in this order, of files that have them.
-    pub(crate) fn new(files: impl IntoIterator<Item = PathBuf>, columns: &'static [&'static str]) -> Self {
-        Self { files: files.into_iter().collect(), columns, reader: None }
+    pub(crate) fn new(files: Vec<DataFileInfo>, objects: Option<Arc<Objects>>, columns: &'static [&'static str]) -> Self {
+        Self { files: files.into(), objects, columns, reader: None }
     }
 
-    fn open(&self, path: &Path) -> Result<ParquetRecordBatchReader> {
-        let file = File::open(path).map_err(|e| StoreError::io("open", path, e))?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).attempt(&format!("read {}", path.display()))?;
+    fn open(&self, file: &DataFileInfo) -> Result<ParquetRecordBatchReader> {
+        let reader = LakeReader::open(&file.place, file.size_bytes, self.objects.as_ref())?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(reader).attempt(&format!("read {}", file.place))?;
+        let builder = match file.deleted.selection(0, file.rows) {
+            Some(selection) => builder.with_row_selection(selection),
+            None => builder,
+        };
         let mask = ProjectionMask::columns(builder.parquet_schema(), self.columns.iter().copied());
-        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().attempt(&format!("read {}", path.display()))
+        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().attempt(&format!("read {}", file.place))
     }
 
     fn arrange(&self, batch: &RecordBatch) -> Result<RecordBatch> {
@@ -55,8 +62,8 @@ impl Iterator for KeyBatches {
                     None => self.reader = None,
                 }
             }
-            let path = self.files.pop_front()?;
-            match self.open(&path) {
+            let file = self.files.pop_front()?;
+            match self.open(&file) {
                 Ok(reader) => self.reader = Some(reader),
                 Err(e) => return Some(Err(e)),
             }

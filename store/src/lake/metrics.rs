@@ -4,7 +4,6 @@
 //! group lacks them, so that none ever excludes a row that is there.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 
 use iceberg::spec::{DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, Literal, PrimitiveType, Schema, Struct, Type};
 use parquet::file::metadata::ParquetMetaData;
@@ -12,7 +11,6 @@ use parquet::file::statistics::Statistics;
 
 use crate::error::{Attempt, Result};
 use crate::lake::schema::ELEMENT;
-use crate::lake::tables::uri;
 
 /// Where a data file belongs.
 pub(crate) struct Place<'a> {
@@ -34,8 +32,8 @@ struct Metrics {
     unbounded: HashSet<i32>,
 }
 
-/// Describes a finished Parquet file to Iceberg.
-pub(crate) fn data_file(path: &Path, size_bytes: u64, footer: &ParquetMetaData, place: &Place<'_>) -> Result<DataFile> {
+/// Describes a finished Parquet file to Iceberg, by the URI that readers find it at.
+pub(crate) fn data_file(uri: String, size_bytes: u64, footer: &ParquetMetaData, place: &Place<'_>) -> Result<DataFile> {
     let mut metrics = Metrics::default();
     for group in footer.row_groups() {
         for chunk in group.columns() {
@@ -66,7 +64,7 @@ pub(crate) fn data_file(path: &Path, size_bytes: u64, footer: &ParquetMetaData, 
     };
     DataFileBuilder::default()
         .content(DataContentType::Data)
-        .file_path(uri(path)?)
+        .file_path(uri)
         .file_format(DataFileFormat::Parquet)
         .partition(partition)
         .partition_spec_id(place.spec_id)

@@ -78,8 +78,8 @@ pub(crate) fn list_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("user_id", DataType::Utf8, false)]))
 }
 
-/// The Iceberg type of an Arrow type used here. Ids inside are placeholders: Iceberg assigns them.
-pub(crate) fn iceberg_type(ty: &DataType) -> Result<Type> {
+/// The Iceberg type of an Arrow type used here. The id inside is a placeholder where Iceberg assigns ids.
+pub(crate) fn iceberg_type(ty: &DataType, element_id: i32) -> Result<Type> {
     Ok(match ty {
         DataType::Utf8 => Type::Primitive(PrimitiveType::String),
         DataType::Int32 => Type::Primitive(PrimitiveType::Int),
@@ -89,23 +89,45 @@ pub(crate) fn iceberg_type(ty: &DataType) -> Result<Type> {
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => Type::Primitive(PrimitiveType::Timestamptz),
         DataType::Date32 => Type::Primitive(PrimitiveType::Date),
         DataType::List(element) => Type::List(ListType {
-            element_field: Arc::new(NestedField::list_element(0, iceberg_type(element.data_type())?, !element.is_nullable())),
+            element_field: Arc::new(NestedField::list_element(
+                element_id,
+                iceberg_type(element.data_type(), element_id)?,
+                !element.is_nullable(),
+            )),
         }),
         other => return Err(StoreError::Invalid(format!("the lake has no columns of type {other}"))),
     })
 }
 
-/// The Iceberg schema of a new table with these columns, numbered from 1. Columns are scalars.
+/// The Iceberg schema of a new table with these columns, numbered as Iceberg does: columns from 1, then the elements of lists.
 pub(crate) fn iceberg_schema(schema: &Schema) -> Result<IcebergSchema> {
+    let mut element_id = i32::try_from(schema.fields().len()).map_err(|e| StoreError::Invalid(format!("too many columns: {e}")))?;
     let fields = schema
         .fields()
         .iter()
         .zip(1..)
         .map(|(field, id)| {
-            Ok(NestedFieldRef::new(NestedField::new(id, field.name(), iceberg_type(field.data_type())?, !field.is_nullable())))
+            element_id += i32::from(!is_scalar(field.data_type()));
+            let ty = iceberg_type(field.data_type(), element_id)?;
+            Ok(NestedFieldRef::new(NestedField::new(id, field.name(), ty, !field.is_nullable())))
         })
         .collect::<Result<Vec<_>>>()?;
     IcebergSchema::builder().with_fields(fields).build().attempt("make a schema of the lake")
+}
+
+fn is_scalar(ty: &DataType) -> bool {
+    !matches!(ty, DataType::List(_))
+}
+
+/// The mapping of columns' names to field ids, as Iceberg's specification writes it, for files without ids.
+pub(crate) fn name_mapping(schema: &IcebergSchema) -> Result<String> {
+    let fields = schema.as_struct().fields().iter().map(|field| match field.field_type.as_ref() {
+        Type::List(list) => serde_json::json!({
+            "field-id": field.id, "names": [field.name], "fields": [{"field-id": list.element_field.id, "names": [ELEMENT]}]
+        }),
+        _ => serde_json::json!({"field-id": field.id, "names": [field.name]}),
+    });
+    serde_json::to_string(&fields.collect::<Vec<_>>()).attempt("name a table's columns")
 }
 
 /// The Iceberg schema of a new events table.

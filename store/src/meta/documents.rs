@@ -1,12 +1,10 @@
 //! Segments and lists by key.
 
-use std::path::PathBuf;
-
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::state::{decode, encode};
-use super::{Meta, now_us, unsigned};
+use super::{Garbage, Meta, now_us, unsigned};
 use crate::error::{Attempt, Result};
 use crate::lists::ListInfo;
 
@@ -97,18 +95,18 @@ impl Meta {
             .collect()
     }
 
-    /// The number of the next list table, never given before.
-    pub(crate) async fn next_list(&self, workspace: &str) -> Result<u64> {
+    /// The number of the next table of a list or of profiles, never given before.
+    pub(crate) async fn next_table(&self, workspace: &str) -> Result<u64> {
         let n: i64 = sqlx::query_scalar("UPDATE workspaces SET next_list = next_list + 1 WHERE name = ? RETURNING next_list - 1")
             .bind(workspace)
             .fetch_one(&self.pool)
             .await
-            .attempt("number a list")?;
-        unsigned(n, "a list's number")
+            .attempt("number a table")?;
+        unsigned(n, "a table's number")
     }
 
-    /// Makes a list the current one of its key, noting the folder of the one before.
-    pub(crate) async fn put_list(&self, workspace: &str, info: &ListInfo, garbage: &[PathBuf]) -> Result<()> {
+    /// Makes a list the current one of its key, noting what was of the one before.
+    pub(crate) async fn put_list(&self, workspace: &str, info: &ListInfo, garbage: &[Garbage]) -> Result<()> {
         let mut tx = self.pool.begin().await.attempt("save a list")?;
         sqlx::query("INSERT OR REPLACE INTO lists (workspace, key, info) VALUES (?, ?, ?)")
             .bind(workspace)
@@ -121,8 +119,8 @@ impl Meta {
         tx.commit().await.attempt("save a list")
     }
 
-    /// Deletes a list, noting its folder.
-    pub(crate) async fn delete_list(&self, workspace: &str, key: &str, garbage: &[PathBuf]) -> Result<()> {
+    /// Deletes a list, noting what was its.
+    pub(crate) async fn delete_list(&self, workspace: &str, key: &str, garbage: &[Garbage]) -> Result<()> {
         let mut tx = self.pool.begin().await.attempt("delete a list")?;
         sqlx::query("DELETE FROM lists WHERE workspace = ? AND key = ?")
             .bind(workspace)

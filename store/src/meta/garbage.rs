@@ -8,10 +8,44 @@ use sqlx::{Sqlite, Transaction};
 use super::{Meta, now_us};
 use crate::error::{Attempt, Result, StoreError};
 
-/// Notes files or folders that version `version` no longer names.
-pub(super) async fn insert(tx: &mut Transaction<'_, Sqlite>, workspace: &str, paths: &[PathBuf], version: u64, now: i64) -> Result<()> {
-    for path in paths {
-        let text = path.to_str().ok_or_else(|| StoreError::Invalid(format!("{} is not UTF-8", path.display())))?;
+/// How the notes of tables begin.
+const TABLE_PREFIX: &str = "table:";
+/// How those of objects begin.
+const OBJECT_PREFIX: &str = "s3://";
+
+/// What no state names any more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Garbage {
+    /// A local file or folder.
+    Path(PathBuf),
+    /// An object of a shared lake.
+    Object(String),
+    /// A table of a shared lake, with what is below its folder.
+    Table(String),
+}
+
+impl Garbage {
+    pub(super) fn text(&self) -> Result<String> {
+        Ok(match self {
+            Self::Path(path) => path.to_str().ok_or_else(|| StoreError::Invalid(format!("{} is not UTF-8", path.display())))?.to_owned(),
+            Self::Object(uri) => uri.clone(),
+            Self::Table(name) => format!("{TABLE_PREFIX}{name}"),
+        })
+    }
+
+    pub(super) fn of(text: String) -> Self {
+        match text.strip_prefix(TABLE_PREFIX) {
+            Some(name) => Self::Table(name.to_owned()),
+            None if text.starts_with(OBJECT_PREFIX) => Self::Object(text),
+            None => Self::Path(PathBuf::from(text)),
+        }
+    }
+}
+
+/// Notes what version `version` no longer names.
+pub(super) async fn insert(tx: &mut Transaction<'_, Sqlite>, workspace: &str, garbage: &[Garbage], version: u64, now: i64) -> Result<()> {
+    for entry in garbage {
+        let text = entry.text()?;
         sqlx::query("INSERT OR REPLACE INTO garbage (workspace, path, version, at) VALUES (?, ?, ?, ?)")
             .bind(workspace)
             .bind(text)
@@ -26,17 +60,17 @@ pub(super) async fn insert(tx: &mut Transaction<'_, Sqlite>, workspace: &str, pa
 
 impl Meta {
     /// Everything noted and not yet removed.
-    pub(crate) async fn garbage(&self, workspace: &str) -> Result<Vec<PathBuf>> {
+    pub(crate) async fn garbage(&self, workspace: &str) -> Result<Vec<Garbage>> {
         let paths: Vec<String> = sqlx::query_scalar("SELECT path FROM garbage WHERE workspace = ?")
             .bind(workspace)
             .fetch_all(&self.pool)
             .await
             .attempt("read the files to remove")?;
-        Ok(paths.into_iter().map(PathBuf::from).collect())
+        Ok(paths.into_iter().map(Garbage::of).collect())
     }
 
-    /// Removes what was noted longer than `age` ago and before the present version.
-    pub(crate) async fn collect_garbage(&self, workspace: &str, age: Duration) -> Result<()> {
+    /// What was noted longer than `age` ago and before the present version.
+    pub(crate) async fn old_garbage(&self, workspace: &str, age: Duration) -> Result<Vec<Garbage>> {
         let age_us = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
         let paths: Vec<String> = sqlx::query_scalar(
             "SELECT path FROM garbage g JOIN workspaces w ON w.name = g.workspace
@@ -47,15 +81,17 @@ impl Meta {
         .fetch_all(&self.pool)
         .await
         .attempt("read the files to remove")?;
-        for text in paths {
-            remove(Path::new(&text))?;
-            sqlx::query("DELETE FROM garbage WHERE workspace = ? AND path = ?")
-                .bind(workspace)
-                .bind(&text)
-                .execute(&self.pool)
-                .await
-                .attempt("forget removed files")?;
-        }
+        Ok(paths.into_iter().map(Garbage::of).collect())
+    }
+
+    /// Forgets what was removed.
+    pub(crate) async fn forget_garbage(&self, workspace: &str, entry: &Garbage) -> Result<()> {
+        sqlx::query("DELETE FROM garbage WHERE workspace = ? AND path = ?")
+            .bind(workspace)
+            .bind(entry.text()?)
+            .execute(&self.pool)
+            .await
+            .attempt("forget removed files")?;
         Ok(())
     }
 }
@@ -71,6 +107,8 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use segment_core::catalog::Catalog;
 
     use super::*;
@@ -83,19 +121,18 @@ mod tests {
         let state = |version| State {
             version,
             catalog: Catalog::new("UTC"),
-            events: EventsState { metadata_location: String::new(), snapshot_id: None },
+            events: EventsState { metadata_location: String::new(), snapshot_id: None, field_ids: BTreeMap::new() },
             profiles: ProfilesState::default(),
         };
         meta.insert_workspace("w", &state(1)).await.unwrap();
-        let file = dir.path().join("f");
-        std::fs::write(&file, "x").unwrap();
-        meta.switch("w", 1, &state(2), None, std::slice::from_ref(&file)).await.unwrap();
-        meta.collect_garbage("w", Duration::ZERO).await.unwrap();
-        assert!(file.exists(), "the previous version named it");
+        let all = [Garbage::Path(dir.path().join("f")), Garbage::Object("s3://b/k".to_owned()), Garbage::Table("list_1".to_owned())];
+        meta.switch("w", 1, &state(2), None, &all).await.unwrap();
+        assert!(meta.old_garbage("w", Duration::ZERO).await.unwrap().is_empty(), "the previous version named it");
         meta.switch("w", 2, &state(3), None, &[]).await.unwrap();
-        meta.collect_garbage("w", Duration::from_secs(3600)).await.unwrap();
-        assert!(file.exists(), "it is young");
-        meta.collect_garbage("w", Duration::ZERO).await.unwrap();
-        assert!(!file.exists() && meta.garbage("w").await.unwrap().is_empty());
+        assert!(meta.old_garbage("w", Duration::from_secs(3600)).await.unwrap().is_empty(), "it is young");
+        let old = meta.old_garbage("w", Duration::ZERO).await.unwrap();
+        assert!(old.len() == all.len() && all.iter().all(|entry| old.contains(entry)), "{old:?}");
+        meta.forget_garbage("w", &all[1]).await.unwrap();
+        assert_eq!(meta.garbage("w").await.unwrap().len(), 2);
     }
 }

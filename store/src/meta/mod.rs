@@ -1,4 +1,4 @@
-//! Metadata in SQLite: workspaces and their state rows, segments, lists, the ledger of imports, garbage.
+//! Metadata in SQLite: workspaces and their state rows, segments, lists, the ledger of imports, garbage, uploads under way.
 //!
 //! In and out: the rows below. Invariants: a state row changes by [`Meta::switch`] alone, in one transaction with the
 //! ledger and the garbage it makes; [`Meta::read`] sees everything as of one moment.
@@ -7,7 +7,10 @@
 
 mod documents;
 mod garbage;
+mod prepared;
+mod settings;
 mod state;
+mod uploads;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,18 +18,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::error::{Attempt, Result, StoreError};
+use crate::lock::Lock;
 
 pub use documents::SegmentInfo;
-pub(crate) use garbage::remove;
+pub(crate) use garbage::{Garbage, remove};
+pub(crate) use prepared::Prepared;
+pub(crate) use settings::LakeIdentity;
 pub use state::ImportInfo;
-pub(crate) use state::{EventsState, ImportEntry, ProfilesState, State};
+pub(crate) use state::{EventsState, ImportEntry, ProfilesState, PublishedProfiles, Reading, State};
 
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections of one process to the metadata.
 const CONNECTIONS_MAX: u32 = 4;
 
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS workspaces (
         name TEXT PRIMARY KEY, version INTEGER NOT NULL, catalog TEXT NOT NULL, events TEXT NOT NULL, profiles TEXT NOT NULL,
         next_list INTEGER NOT NULL DEFAULT 1, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT",
@@ -41,6 +47,11 @@ const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS garbage (
         workspace TEXT NOT NULL, path TEXT NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (workspace, path)) STRICT",
+    "CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS uploads (
+        workspace TEXT NOT NULL, import TEXT NOT NULL, uri TEXT NOT NULL, PRIMARY KEY (workspace, uri)) STRICT",
+    "CREATE TABLE IF NOT EXISTS prepared (
+        workspace TEXT PRIMARY KEY, import TEXT NOT NULL, version INTEGER NOT NULL, catalog TEXT NOT NULL, rest TEXT NOT NULL) STRICT",
 ];
 
 /// The metadata of a data directory.
@@ -58,6 +69,7 @@ impl Meta {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
+        let _making = if create { Some(Lock::take_making(path).await?) } else { None };
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .connect_with(options)

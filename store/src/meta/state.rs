@@ -1,13 +1,13 @@
 //! State rows and the ledger of imports.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
+use iceberg::table::Table;
 use segment_core::catalog::Catalog;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Meta, now_us, unsigned};
+use super::{Garbage, Meta, now_us, unsigned};
 use crate::error::{Attempt, Result, StoreError};
 use crate::lists::ListInfo;
 use crate::profiles::ProfileFile;
@@ -32,6 +32,41 @@ pub(crate) struct EventsState {
     pub(crate) metadata_location: String,
     /// The snapshot; none before the first event.
     pub(crate) snapshot_id: Option<i64>,
+    /// The field ids of the columns, by name, if other engines may change them; else none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) field_ids: BTreeMap<String, i32>,
+}
+
+impl EventsState {
+    /// The table as it is; with its columns' ids, if it is shared.
+    pub(crate) fn of(table: &Table, shared: bool) -> Self {
+        let metadata = table.metadata();
+        let fields = metadata.current_schema().as_struct().fields().iter().filter(|_| shared);
+        Self {
+            metadata_location: table.metadata_location().unwrap_or_default().to_owned(),
+            snapshot_id: metadata.current_snapshot_id(),
+            field_ids: fields.map(|f| (f.name.clone(), f.id)).collect(),
+        }
+    }
+
+    /// Refuses a table of which another engine dropped or replaced a column: files' columns are found by their names, so one that came back
+    /// under its old name would show what was dropped.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, naming the column.
+    pub(crate) fn check_columns(&self, table: &Table) -> Result<()> {
+        let schema = table.metadata().current_schema();
+        for (name, id) in &self.field_ids {
+            if schema.field_id_by_name(name) != Some(*id) {
+                return Err(StoreError::corrupt_plain(format!(
+                    "another program dropped, renamed or replaced the column {name} of {}: roll the table back to before that",
+                    table.identifier()
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Which files hold the profiles.
@@ -41,6 +76,18 @@ pub(crate) struct ProfilesState {
     pub(crate) version: u64,
     /// The files, by user number.
     pub(crate) files: Vec<ProfileFile>,
+    /// Their table in a shared lake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) published: Option<PublishedProfiles>,
+}
+
+/// A state's profiles as a table of a shared lake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PublishedProfiles {
+    /// The table.
+    pub(crate) table: String,
+    /// Its snapshot; none while there are no users.
+    pub(crate) snapshot_id: Option<i64>,
 }
 
 /// A committed import.
@@ -177,7 +224,7 @@ impl Meta {
         expected: u64,
         state: &State,
         import: Option<&ImportEntry>,
-        garbage: &[PathBuf],
+        garbage: &[Garbage],
     ) -> Result<()> {
         let now = now_us();
         let mut tx = self.pool.begin().await.attempt("commit the state")?;
@@ -202,6 +249,8 @@ impl Meta {
         if let Some(import) = import {
             insert_import(&mut tx, workspace, state.version, import, now).await?;
         }
+        super::uploads::forget(&mut tx, workspace).await?;
+        super::prepared::forget(&mut tx, workspace).await?;
         super::garbage::insert(&mut tx, workspace, garbage, state.version, now).await?;
         tx.commit().await.attempt("commit the state")
     }

@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use segment_core::catalog::{Catalog, Origin, Scope};
 use segment_core::types::Type;
 use segment_core::value::Value;
-use store::{ColumnsBuilder, EventRead, Pinned, Seen, Store, Workspace, Writer};
+use store::{ColumnsBuilder, DataFileInfo, EventRead, Pinned, Seen, Store, Workspace, Writer};
 use tempfile::TempDir;
 
 pub const DAY_US: i64 = 86_400_000_000;
@@ -99,6 +99,23 @@ pub fn read(path: &Path) -> Vec<RecordBatch> {
     reader.map(Result::unwrap).collect()
 }
 
+/// The path of a local file of events.
+pub fn local(file: &DataFileInfo) -> &Path {
+    match &file.place {
+        store::FilePlace::Local(path) => path,
+        store::FilePlace::Object(uri) => panic!("{uri} is not local"),
+    }
+}
+
+/// All batches of a file of events, wherever it is.
+pub fn read_planned(pinned: &Pinned, file: &DataFileInfo) -> Vec<RecordBatch> {
+    let mut builder = ParquetRecordBatchReaderBuilder::try_new(pinned.events.open(file).unwrap()).unwrap();
+    if let Some(kept) = file.deleted.selection(0, file.rows) {
+        builder = builder.with_row_selection(kept);
+    }
+    builder.build().unwrap().map(Result::unwrap).collect()
+}
+
 pub fn everything() -> EventRead {
     EventRead { names: None, prefix: None, start: None, end: i64::MAX }
 }
@@ -107,7 +124,7 @@ pub fn everything() -> EventRead {
 pub async fn events(pinned: &Pinned) -> Vec<(String, String)> {
     let plan = pinned.events.plan(&[everything()]).await.unwrap();
     let mut out = Vec::new();
-    for batch in plan.files.iter().flat_map(|f| read(&f.path)) {
+    for batch in plan.files.iter().flat_map(|f| read_planned(pinned, f)) {
         let (names, users) = (batch["event"].as_string::<i32>(), batch["user_id"].as_string::<i32>());
         out.extend(names.iter().flatten().zip(users.iter().flatten()).map(|(a, b)| (a.to_owned(), b.to_owned())));
     }

@@ -1,0 +1,156 @@
+//! What is made of a lowered query besides running it as it is: over tables as of a snapshot, explained, into a table.
+//!
+//! The words are those of Trino's SQL. That an engine knows them is its backend's to see to.
+
+use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
+use sqlparser::ast::{
+    Cte, DescribeAlias, Expr, Ident, ObjectType, SelectItem, SetExpr, Statement, TableAlias, TableFactor, TableVersion, UtilityOption,
+    WildcardAdditionalOptions, With,
+};
+
+use super::Lowered;
+use crate::sql::{self, SelectSpec};
+
+/// A table as it was at a snapshot, under a name of one part that lowering was told ([`super::Tables`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsOf {
+    /// The name in the query.
+    pub name: String,
+    /// The table: the parts of its name.
+    pub table: Vec<String>,
+    /// The snapshot; `None`: no rows.
+    pub snapshot_id: Option<i64>,
+}
+
+impl Lowered {
+    /// The same over tables as they were: each is put before the query as
+    /// `WITH "name" AS (SELECT * FROM table FOR VERSION AS OF snapshot)`.
+    pub fn as_of(mut self, tables: &[AsOf]) -> Self {
+        let cte_tables: Vec<Cte> = tables.iter().map(bound).collect();
+        if !cte_tables.is_empty() {
+            self.query.with = Some(With { with_token: AttachedToken::empty(), recursive: false, cte_tables });
+        }
+        self
+    }
+
+    /// The same for `user_no` alone.
+    pub fn numbers_only(mut self) -> Self {
+        if let SetExpr::Select(select) = self.query.body.as_mut() {
+            select.projection.truncate(1);
+        }
+        self
+    }
+
+    /// The statement that says how the query would be run, `EXPLAIN (option argument, …) …`.
+    pub fn explained(&self, options: &[(&str, &str)]) -> String {
+        let option = |(name, arg): &(&str, &str)| UtilityOption { name: Ident::new(*name), arg: Some(Expr::Identifier(Ident::new(*arg))) };
+        let statement = Statement::Explain {
+            describe_alias: DescribeAlias::Explain,
+            analyze: false,
+            verbose: false,
+            query_plan: false,
+            estimate: false,
+            statement: Box::new(Statement::Query(Box::new(self.query.clone()))),
+            format: None,
+            options: Some(options.iter().map(option).collect()),
+        };
+        statement.to_string()
+    }
+
+    /// The statement that makes a table of the query's result, `CREATE TABLE name AS …`.
+    pub fn into_table(&self, name: &[String]) -> String {
+        let query = Some(Box::new(self.query.clone()));
+        Statement::CreateTable(CreateTableBuilder::new(sql::object_name(name, true)).query(query).build()).to_string()
+    }
+}
+
+/// The statement that removes a table if it is there.
+pub fn drop_table(name: &[String]) -> String {
+    let statement = Statement::Drop {
+        object_type: ObjectType::Table,
+        if_exists: true,
+        names: vec![sql::object_name(name, true)],
+        cascade: false,
+        restrict: false,
+        purge: false,
+        temporary: false,
+        table: None,
+    };
+    statement.to_string()
+}
+
+fn bound(table: &AsOf) -> Cte {
+    let mut from = sql::table(&table.table, None);
+    let none = table.snapshot_id.is_none().then(|| sql::boolean(false));
+    if let (Some(snapshot_id), TableFactor::Table { version, .. }) = (table.snapshot_id, &mut from) {
+        *version = Some(at(snapshot_id));
+    }
+    let all = SelectItem::Wildcard(WildcardAdditionalOptions::default());
+    let body = SelectSpec { projection: vec![all], from, joins: Vec::new(), selection: none, group_by: Vec::new(), having: None };
+    Cte {
+        // A name before AS, which is not a table's alias.
+        alias: TableAlias { explicit: false, ..sql::alias(&table.name) },
+        query: Box::new(sql::query(sql::select(body))),
+        from: None,
+        materialized: None,
+        closing_paren_token: AttachedToken::empty(),
+    }
+}
+
+/// `FOR VERSION AS OF n`. The AST's own version says `VERSION AS OF n`, another engine's words.
+fn at(snapshot_id: i64) -> TableVersion {
+    let words = ["FOR", "VERSION", "AS", "OF"].iter().rev();
+    TableVersion::Function(
+        words.fold(sql::integer(snapshot_id).0, |value, word| Expr::Prefixed { prefix: Ident::new(*word), value: Box::new(value) }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lowered() -> Lowered {
+        let body = SelectSpec {
+            projection: vec![sql::item(sql::column("user_no"), "user_no"), sql::item(sql::column("user_id"), "user_id")],
+            from: sql::table(&["profiles".to_owned()], Some("p")),
+            joins: Vec::new(),
+            selection: None,
+            group_by: Vec::new(),
+            having: None,
+        };
+        Lowered { query: sql::query(sql::select(body)), reads: Vec::new(), lists: Vec::new() }
+    }
+
+    fn parts(parts: &[&str]) -> Vec<String> {
+        parts.iter().map(|p| (*p).to_owned()).collect()
+    }
+
+    #[test]
+    fn tables_as_of_a_snapshot() {
+        let tables = [
+            AsOf { name: "profiles".to_owned(), table: parts(&["lake", "a\"b", "profiles"]), snapshot_id: Some(-7) },
+            AsOf { name: "events".to_owned(), table: parts(&["events"]), snapshot_id: None },
+        ];
+        let pinned = lowered().as_of(&tables);
+        let expected = concat!(
+            r#"WITH "profiles" AS (SELECT * FROM "lake"."a""b"."profiles" FOR VERSION AS OF -7), "#,
+            r#""events" AS (SELECT * FROM "events" WHERE false) "#,
+            r#"SELECT "user_no", "user_id" FROM "profiles" AS "p""#
+        );
+        assert_eq!(pinned.sql(), expected);
+        assert_eq!(pinned.query.to_string(), expected);
+        assert_eq!(lowered().as_of(&[]).sql(), lowered().sql());
+    }
+
+    #[test]
+    fn other_statements() {
+        let name = parts(&["lake", "ns", "t"]);
+        let numbers = lowered().numbers_only();
+        let query = r#"SELECT "user_no" FROM "profiles" AS "p""#;
+        assert_eq!(numbers.sql(), query);
+        assert_eq!(numbers.into_table(&name), [r#"CREATE TABLE "lake"."ns"."t" AS "#, query].concat());
+        assert_eq!(numbers.explained(&[("TYPE", "IO"), ("FORMAT", "JSON")]), ["EXPLAIN (TYPE IO, FORMAT JSON) ", query].concat());
+        assert_eq!(drop_table(&name), r#"DROP TABLE IF EXISTS "lake"."ns"."t""#);
+    }
+}

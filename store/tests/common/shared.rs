@@ -1,0 +1,122 @@
+//! A lake on real engines: settings from the environment, and a small client of Trino's.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+use store::{LakeConfig, S3Config, Secret, Store, StoreConfig, Workspace};
+use tempfile::TempDir;
+
+/// Time that a statement may take.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Lets snapshots expire that were made just now.
+const SESSION: &str = "lake.expire_snapshots_min_retention=0s,lake.remove_orphan_files_min_retention=0s";
+
+fn setting(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run `scripts/engines run --only trino,s3,postgres -- cargo test …`, or after `make engines` eval \"$(scripts/engines env)\"")
+    })
+}
+
+/// The bucket that the engines share.
+pub fn s3() -> S3Config {
+    S3Config {
+        endpoint: Some(setting("MUSTER_S3_ENDPOINT")),
+        region: setting("MUSTER_S3_REGION"),
+        bucket: Some(setting("MUSTER_S3_BUCKET")),
+        access_key: Some(setting("MUSTER_S3_ACCESS_KEY")),
+        secret_key: Some(Secret::new(setting("MUSTER_S3_SECRET_KEY"))),
+        path_style: setting("MUSTER_S3_PATH_STYLE") == "true",
+    }
+}
+
+/// The lake that Trino's catalog `lake` is.
+pub fn lake() -> LakeConfig {
+    LakeConfig {
+        warehouse: format!("s3://{}/warehouse", setting("MUSTER_S3_BUCKET")),
+        catalog_name: "muster".to_owned(),
+        catalog_url: Secret::new(setting("MUSTER_POSTGRES_URL")),
+        s3: s3(),
+    }
+}
+
+pub fn config() -> StoreConfig {
+    StoreConfig { lake: Some(lake()), ..StoreConfig::default() }
+}
+
+/// A name that no other test has.
+pub fn unique(name: &str) -> String {
+    format!("lake_{name}_{}", &uuid::Uuid::new_v4().simple().to_string()[..12])
+}
+
+/// A workspace of a shared lake, with a name of its own.
+pub async fn shared_workspace(name: &str) -> (TempDir, Store, Workspace) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_with(dir.path(), config()).await.unwrap();
+    let workspace = store.create_workspace(&unique(name), "Europe/London").await.unwrap();
+    (dir, store, workspace)
+}
+
+/// An identifier as SQL writes it.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A table of the lake, as of a snapshot.
+pub fn as_of(namespace: &str, table: &store::SharedTable) -> String {
+    let version = table.snapshot_id.map(|id| format!(" FOR VERSION AS OF {id}")).unwrap_or_default();
+    format!("lake.{}.{}{version}", quoted(namespace), quoted(&table.table))
+}
+
+/// Runs a statement in Trino; its rows.
+pub async fn try_trino(sql: &str) -> Result<Vec<Vec<Json>>, String> {
+    let client = reqwest::Client::new();
+    let started = Instant::now();
+    let send = |request: reqwest::RequestBuilder| async move {
+        let response = request
+            .header("X-Trino-User", "muster")
+            .header("X-Trino-Client-Capabilities", "PARAMETRIC_DATETIME")
+            .header("X-Trino-Session", SESSION)
+            .send()
+            .await
+            .map_err(|e| e.to_string())?;
+        if response.status().is_server_error() {
+            return Ok(None);
+        }
+        let text = response.text().await.map_err(|e| e.to_string())?;
+        serde_json::from_str::<Json>(&text).map(Some).map_err(|e| format!("{e}: {text}"))
+    };
+    let mut page = send(client.post(format!("{}/v1/statement", setting("MUSTER_TRINO_URL"))).body(sql.to_owned())).await?;
+    let mut rows = Vec::new();
+    let mut next = String::new();
+    loop {
+        if let Some(page) = &page {
+            if let Some(error) = page.get("error") {
+                return Err(format!("{}: {sql}", error["message"].as_str().unwrap_or_default()));
+            }
+            for row in page.get("data").and_then(Json::as_array).into_iter().flatten() {
+                rows.push(row.as_array().cloned().unwrap_or_default());
+            }
+            match page.get("nextUri").and_then(Json::as_str) {
+                Some(uri) => next = uri.to_owned(),
+                None => return Ok(rows),
+            }
+        }
+        if started.elapsed() > STATEMENT_TIMEOUT {
+            return Err(format!("no answer within {STATEMENT_TIMEOUT:?}: {sql}"));
+        }
+        page = send(client.get(&next)).await?;
+    }
+}
+
+/// The same, which must succeed.
+pub async fn trino(sql: &str) -> Vec<Vec<Json>> {
+    try_trino(sql).await.unwrap()
+}
+
+/// The same, of one column of text.
+pub async fn trino_column(sql: &str) -> Vec<String> {
+    let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    trino(sql).await.iter().map(|row| row.iter().map(text).collect::<Vec<_>>().join("|")).collect()
+}
