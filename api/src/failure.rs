@@ -4,9 +4,12 @@
 //! 3 something named is not there, 4 an import was stopped, 5 storage or a backend failed, 130 cancelled.
 
 use std::fmt;
+use std::path::PathBuf;
 
+use ingest::Reject;
 use query_backends::{BackendError, ErrorKind};
 use segment_core::diagnostics::Diagnostic;
+use serde::Serialize;
 use store::StoreError;
 
 use crate::config::Fault;
@@ -26,8 +29,8 @@ pub(crate) enum Failure {
     Config(Vec<Fault>),
     /// Something named is not there.
     NotFound(String),
-    /// An import was stopped.
-    Import(String),
+    /// An import was stopped by its unusable rows.
+    Import(Box<Stopped>),
     /// Storage or a backend failed.
     Broken(String),
     /// Some of what is configured failed its check, and the command has printed which.
@@ -36,6 +39,21 @@ pub(crate) enum Failure {
     Cancelled,
     /// The reader of our output went away; nothing to say.
     OutputClosed,
+}
+
+/// The unusable rows that stopped an import.
+#[derive(Debug, Serialize)]
+pub(crate) struct Stopped {
+    /// Everything, for people.
+    #[serde(skip)]
+    pub(crate) message: String,
+    pub(crate) count: u64,
+    pub(crate) allowed: u64,
+    /// Whether reading stopped before the end of the input, so that there may be more.
+    pub(crate) more: bool,
+    /// Where all that were read are.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) first: Vec<Reject>,
 }
 
 impl Failure {
@@ -84,12 +102,13 @@ impl fmt::Display for Failure {
                 }
                 Ok(())
             }
-            Failure::Refused(m) | Failure::Usage(m) | Failure::NotFound(m) | Failure::Import(m) | Failure::Broken(m) => f.write_str(m),
+            Failure::Refused(m) | Failure::Usage(m) | Failure::NotFound(m) | Failure::Broken(m) => f.write_str(m),
             Failure::Config(faults) => {
                 write!(f, "the configuration has {} fault{}", faults.len(), if faults.len() == 1 { "" } else { "s" })?;
                 faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
             }
             Failure::Unreachable(n) => write!(f, "{n} of the checks failed"),
+            Failure::Import(stopped) => f.write_str(&stopped.message),
             Failure::Cancelled => f.write_str("cancelled"),
             Failure::OutputClosed | Failure::Reported => Ok(()),
         }

@@ -16,6 +16,7 @@ pub mod parquet;
 pub mod progress;
 pub mod router;
 mod state;
+pub mod task;
 #[cfg(feature = "trino")]
 pub mod trino;
 
@@ -28,5 +29,6 @@ pub use memory::MemoryBackend;
 pub use parquet::{ParquetBackend, ParquetConfig};
 pub use progress::{Progress, ProgressNow};
 pub use router::{Choice, Rate, Router, RouterConfig, Routing, Verdict};
+pub use state::event_reads;
 #[cfg(feature = "trino")]
 pub use trino::{TrinoBackend, TrinoConfig};

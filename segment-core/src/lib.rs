@@ -24,7 +24,7 @@ pub mod plan;
 pub mod re2;
 pub mod resolve;
 pub mod simplify;
-mod sql;
+pub mod sql;
 pub mod time;
 pub mod types;
 pub mod value;

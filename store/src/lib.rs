@@ -44,9 +44,10 @@ mod writer;
 
 pub use columns::ColumnsBuilder;
 pub use config::{CassandraConfig, LakeConfig, S3Config, Secret, StoreConfig};
-pub use error::{Result, StoreError};
-pub use lake::blocking::LakeReader;
-pub use lake::file_writer::{EventFile, EventFileWriter};
+pub use error::{Result, StoreError, is_denied, is_timeout};
+pub use lake::blocking::{Failure, LakeReader};
+pub use lake::deletes::Deleted;
+pub use lake::file_writer::{EventFile, EventFileWriter, declares_order};
 pub use lake::keys::KeyBatches;
 pub use lake::objects::Objects;
 pub use lake::schema::{LAKE_TIMEZONE, events_schema};

@@ -183,12 +183,11 @@ impl Store {
         };
         tables.ensure_namespace(name, location, &shared.meta.store_id().await?).await?;
         let table = tables.create_events(name, shared.location(name, EVENTS)?).await?;
-        let metadata_location = table.metadata_location().unwrap_or_default().to_owned();
         let mut profiles = ProfilesState::default();
         if let Some(lake) = &shared.lake {
             profiles.published = Some(publish::profiles(shared, lake, name, &catalog, &[], publish::NUMBER_FIRST).await?);
         }
-        let events = EventsState { metadata_location, snapshot_id: None };
+        let events = EventsState::of(&table, shared.lake.is_some());
         let state = State { version: VERSION_FIRST, catalog, events, profiles };
         shared.meta.insert_workspace(name, &state).await?;
         Ok(Workspace::new(shared.clone(), name))

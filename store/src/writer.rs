@@ -27,10 +27,10 @@ use crate::lake::file_writer::{EventFile, EventFileWriter, Target};
 use crate::lake::keys::KeyBatches;
 use crate::lake::order::DAY_US;
 use crate::lake::schema::events_schema;
-use crate::lake::snapshot::{DataFileInfo, EventRead};
+use crate::lake::snapshot::{DataFileInfo, EventRead, EventsPlan};
 use crate::lake::tables::{EVENTS, sync, sync_metadata};
 use crate::lock::Lock;
-use crate::meta::{EventsState, Garbage, ImportEntry, ProfilesState, PublishedProfiles, State, remove};
+use crate::meta::{EventsState, Garbage, ImportEntry, Prepared, ProfilesState, PublishedProfiles, State, remove};
 use crate::pinned::Pinned;
 use crate::profiles::writing::WritingProfiles;
 use crate::profiles::{Profile, ProfileFile, ProfileWrite, Seen, profiles_schema};
@@ -84,8 +84,7 @@ impl Writer {
     pub(crate) async fn begin(workspace: &Workspace) -> Result<Self> {
         let lock = workspace.lock()?;
         let (shared, name) = (&workspace.shared, workspace.name());
-        let state = shared.meta.state(name).await?;
-        let table = recover(shared, name, &state).await?;
+        let (table, state) = recover(shared, name).await?;
         collect(shared, name).await?;
         for folder in [shared.layout.columns(name), shared.data_folder(name)] {
             std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("make", &folder, e))?;
@@ -209,7 +208,7 @@ impl Writer {
     pub async fn existing_event_files(&self, day: i32) -> Result<Vec<DataFileInfo>> {
         let start = i64::from(day) * DAY_US;
         let read = EventRead { names: None, prefix: None, start: Some(start), end: start + DAY_US };
-        let plan = self.base.events.plan(&[read]).await?;
+        let plan = readable(self.base.events.plan(&[read]).await?)?;
         Ok(plan.files.into_iter().filter(|f| f.day == day).collect())
     }
 
@@ -222,7 +221,7 @@ impl Writer {
     /// Committed events with `received_at >= received_after`: batches of `message_id`, `received_at`; may also hold earlier ones.
     pub async fn message_ids_since(&self, received_after: i64) -> Result<KeyBatches> {
         let recent = Reference::new("received_at").greater_than_or_equal_to(Datum::timestamptz_micros(received_after));
-        let plan = self.base.events.plan_where(Some(recent)).await?;
+        let plan = readable(self.base.events.plan_where(Some(recent)).await?)?;
         Ok(KeyBatches::new(plan.files, self.base.events.objects().cloned(), &["message_id", "received_at"]))
     }
 
@@ -260,13 +259,14 @@ impl Writer {
             Some(profiles) if rewritten.changed => profiles.commit()?,
             _ => self.state.profiles.version,
         };
+        let profiles = ProfilesState { version: profiles_version, files: rewritten.files, published };
+        let mut state = State { version: self.state.version + 1, catalog, events: self.state.events.clone(), profiles };
+        if shared.lake.is_some() {
+            let (record, garbage) = (Some(import.record.clone()), rewritten.replaced.clone());
+            shared.meta.prepare(name, &Prepared { import: self.import.clone(), record, state: state.clone(), garbage }).await?;
+        }
         self.append_events().await?;
-        let state = State {
-            version: self.state.version + 1,
-            catalog,
-            events: EventsState::of(&self.table),
-            profiles: ProfilesState { version: profiles_version, files: rewritten.files, published },
-        };
+        state.events = EventsState::of(&self.table, shared.lake.is_some());
         // From here on an error may come after the switch happened, so the files must stay; the next writer looks at the ledger.
         self.decided = true;
         match shared.meta.switch(name, self.state.version, &state, Some(&import), &rewritten.replaced).await {
@@ -337,6 +337,14 @@ impl Writer {
             self.table = shared.tables().await?.append(&self.table, files, &self.import).await?;
         }
         if is_local { sync_metadata(&shared.layout.table(name, EVENTS), self.started) } else { Ok(()) }
+    }
+}
+
+/// Refuses a plan of which something cannot be read rightly.
+fn readable(plan: EventsPlan) -> Result<EventsPlan> {
+    match plan.unsupported.first() {
+        Some(what) => Err(StoreError::Conflict(what.clone())),
+        None => Ok(plan),
     }
 }
 

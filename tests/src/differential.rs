@@ -17,16 +17,80 @@ use crate::world::World;
 
 /// Leaves of the largest trees.
 const LEAVES_MAX: usize = 12;
-/// Threads of the engines, by turns: with one there is nothing to exchange, with three users are divided unevenly.
+/// Threads of the embedded engines, by turns: with one there is nothing to exchange, with three users are divided unevenly.
+#[cfg(feature = "engines")]
 const ENGINE_THREADS: [usize; 2] = [1, 3];
 /// Failures shown.
 const FAILURES_MAX: usize = 5;
 /// Rows of a user shown in a failure.
 const USERS_SHOWN: usize = 3;
 
+/// The engine that is compared with the oracle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// DataFusion.
+    #[cfg(feature = "engines")]
+    Embedded,
+    /// Trino, over a shared lake.
+    #[cfg(feature = "federated")]
+    Trino,
+}
+
+impl Against {
+    /// Every engine that was built.
+    pub const ALL: &[Against] = &[
+        #[cfg(feature = "engines")]
+        Against::Embedded,
+        #[cfg(feature = "federated")]
+        Against::Trino,
+    ];
+
+    /// Its name, as a backend's.
+    pub fn name(self) -> &'static str {
+        match self {
+            #[cfg(feature = "engines")]
+            Against::Embedded => "parquet",
+            #[cfg(feature = "federated")]
+            Against::Trino => "trino",
+        }
+    }
+
+    /// The engine of the i-th worker.
+    fn engine(self, worker: usize) -> Result<Engine, String> {
+        match self {
+            #[cfg(feature = "engines")]
+            Against::Embedded => Engine::new(ENGINE_THREADS.get(worker % ENGINE_THREADS.len()).copied().unwrap_or(1)),
+            #[cfg(feature = "federated")]
+            Against::Trino => {
+                let _ = worker;
+                Engine::trino()
+            }
+        }
+    }
+
+    /// Every strategy in turn, the backend's own rule, and now and then the embedded engine short of memory, and the oracle over what is in
+    /// the lake.
+    fn answers(self, i: usize) -> Answers {
+        let strategy = |n: usize| Strategy::ALL.get(n % (Strategy::ALL.len() + 1)).copied();
+        match (self, i % 13) {
+            (_, 10) => Answers::Memory,
+            #[cfg(feature = "engines")]
+            (Against::Embedded, 11) => Answers::Hashing(None),
+            #[cfg(feature = "engines")]
+            (Against::Embedded, 12) => Answers::Hashing(Some(Strategy::OneScan)),
+            #[cfg(feature = "engines")]
+            (Against::Embedded, n) => Answers::Parquet(strategy(n)),
+            #[cfg(feature = "federated")]
+            (Against::Trino, n) => Answers::Trino(strategy(n)),
+        }
+    }
+}
+
 /// How much is tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
+    /// The engine.
+    pub against: Against,
     /// The first world's seed; the others follow it.
     pub seed: u64,
     /// Worlds.
@@ -56,14 +120,14 @@ pub struct Tally {
 pub fn compare(extent: Extent, tally: &Tally) -> Result<(), String> {
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
-    let worker = |threads: usize| -> Result<(), String> {
-        let engine = Engine::new(threads)?;
+    let worker = |number: usize| -> Result<(), String> {
+        let engine = extent.against.engine(number)?;
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             if i >= extent.worlds || failures.lock().is_ok_and(|f| f.len() >= FAILURES_MAX) {
                 return Ok(());
             }
-            if let Err(error) = compare_world(&engine, extent.seed + i as u64, extent.trees, tally)
+            if let Err(error) = compare_world(&engine, extent, extent.seed + i as u64, tally)
                 && let Ok(mut failures) = failures.lock()
             {
                 failures.push(error);
@@ -73,8 +137,7 @@ pub fn compare(extent: Extent, tally: &Tally) -> Result<(), String> {
     };
     std::thread::scope(|scope| {
         let worker = &worker;
-        let threads = ENGINE_THREADS.iter().copied().cycle().take(extent.threads.max(1));
-        let workers: Vec<_> = threads.map(|threads| scope.spawn(move || worker(threads))).collect();
+        let workers: Vec<_> = (0..extent.threads.max(1)).map(|number| scope.spawn(move || worker(number))).collect();
         let results: Vec<Result<(), String>> =
             workers.into_iter().map(|w| w.join().unwrap_or_else(|_| Err("a worker panicked; see above".to_owned()))).collect();
         results.into_iter().collect::<Result<(), String>>()
@@ -83,15 +146,15 @@ pub fn compare(extent: Extent, tally: &Tally) -> Result<(), String> {
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n\n")) }
 }
 
-fn compare_world(engine: &Engine, seed: u64, trees: usize, tally: &Tally) -> Result<(), String> {
+fn compare_world(engine: &Engine, extent: Extent, seed: u64, tally: &Tally) -> Result<(), String> {
     let world = World::generate(seed);
     let lake = engine.load(&world).map_err(|e| format!("world {seed}: {e}"))?;
     let everyone = oracle::universe(&world);
     let mut random = Random::new(!seed);
-    for i in 0..trees {
+    for i in 0..extent.trees {
         let mut maker = Trees::new(&world, random.fork());
         let tree = if i % 10 == 9 { maker.contradiction() } else { maker.tree(LEAVES_MAX) };
-        let answers = answers(i);
+        let answers = extent.against.answers(i);
         match differs(engine, &lake, &world, &tree, answers) {
             Ok(members) => {
                 tally.trees.fetch_add(1, Ordering::Relaxed);
@@ -109,33 +172,19 @@ fn compare_world(engine: &Engine, seed: u64, trees: usize, tally: &Tally) -> Res
     Ok(())
 }
 
-/// Every strategy in turn, the backend's own rule, and now and then the engine short of memory, and the oracle over what is in the lake.
-fn answers(i: usize) -> Answers {
-    match i % 13 {
-        10 => Answers::Memory,
-        11 => Answers::Hashing(None),
-        12 => Answers::Hashing(Some(Strategy::OneScan)),
-        n => Answers::Parquet(Strategy::ALL.get(n % (Strategy::ALL.len() + 1)).copied()),
-    }
-}
-
 /// The members, where the engine agrees.
 fn differs(engine: &Engine, lake: &Lake, world: &World, tree: &Json, answers: Answers) -> Result<BTreeSet<String>, String> {
     let plan = Arc::new(oracle::plan(world, &lake.pinned.catalog, tree)?);
     let expected = oracle::members(world, &plan);
-    let strategy = match answers {
-        Answers::Parquet(strategy) | Answers::Hashing(strategy) => strategy,
-        Answers::Memory => None,
-    };
     let found =
-        engine.members(lake, plan.clone(), answers).map_err(|e| format!("{e}\n{}", engine.explained(lake, plan.clone(), strategy)))?;
+        engine.members(lake, plan.clone(), answers).map_err(|e| format!("{e}\n{}", engine.explained(lake, plan.clone(), answers)))?;
     if found == expected {
         return Ok(found);
     }
     let mut out = format!("as of {} in {}\n", segment_core::time::format_instant(world.times.as_of), world.zone);
     let missing: Vec<&String> = expected.difference(&found).collect();
     let extra: Vec<&String> = found.difference(&expected).collect();
-    let _ = writeln!(out, "not found: {missing:?}\nfound wrongly: {extra:?}\n{}", engine.explained(lake, plan, strategy));
+    let _ = writeln!(out, "not found: {missing:?}\nfound wrongly: {extra:?}\n{}", engine.explained(lake, plan, answers));
     for id in missing.into_iter().chain(extra).take(USERS_SHOWN) {
         if let Some(user) = world.users.iter().find(|u| u.user_id == *id) {
             let _ = writeln!(out, "{user:?}");

@@ -1,18 +1,23 @@
-//! The embedded engine over a workspace that was imported: what the oracle is compared with.
+//! An engine over a workspace that was imported: what the oracle is compared with.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ingest::{ImportRequest, NoProgress};
-use query_backends::{Backend, MemoryBackend, ParquetBackend, ParquetConfig, Query, RunOptions};
+#[cfg(feature = "federated")]
+use query_backends::TrinoBackend;
+use query_backends::{Backend, MemoryBackend, Query, RunOptions};
+#[cfg(feature = "engines")]
+use query_backends::{ParquetBackend, ParquetConfig};
 use segment_core::catalog::Catalog;
 use segment_core::declare;
 use segment_core::eval;
 use segment_core::json::Json;
 use segment_core::lower::Strategy;
 use segment_core::plan::Plan;
-use store::{Pinned, Store, Workspace};
+use store::{Pinned, Store, StoreConfig, Workspace};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -25,12 +30,23 @@ const NOW: i64 = 1_750_000_000_000_000;
 /// Anything that went wrong, written out.
 pub type Result<T> = std::result::Result<T, String>;
 
-/// The embedded engine and the oracle that reads the lake.
+/// An engine, and the oracle that reads its lake.
 pub struct Engine {
     runtime: Runtime,
+    #[cfg(feature = "engines")]
+    embedded: Option<Embedded>,
+    #[cfg(feature = "federated")]
+    trino: Option<TrinoBackend>,
+    memory: MemoryBackend,
+    /// Of the stores that worlds are loaded into.
+    store: StoreConfig,
+}
+
+/// The embedded engine.
+#[cfg(feature = "engines")]
+struct Embedded {
     parquet: ParquetBackend,
     hashing: ParquetBackend,
-    memory: MemoryBackend,
 }
 
 /// A workspace that was imported, in a folder that goes with it.
@@ -48,6 +64,8 @@ pub enum Answers {
     Parquet(Option<Strategy>),
     /// The same without memory for tables by users' numbers, so that it groups by hashing.
     Hashing(Option<Strategy>),
+    /// Trino, by a strategy or by its own rule.
+    Trino(Option<Strategy>),
     /// The oracle, over rows read from the lake.
     Memory,
 }
@@ -65,20 +83,61 @@ fn failed(what: &str) -> impl FnOnce(&dyn std::error::Error) -> String {
 }
 
 impl Engine {
-    /// An engine with so many threads.
+    /// The embedded engine, with so many threads.
     ///
     /// # Errors
     ///
     /// It cannot be set up.
+    #[cfg(feature = "engines")]
     pub fn new(threads: usize) -> Result<Self> {
         let config = ParquetConfig { threads, memory_bytes_max: 512 << 20, ..ParquetConfig::default() };
         let hashing = ParquetConfig { tables_bytes_max: 0, ..config.clone() };
-        Ok(Self {
-            runtime: Builder::new_current_thread().enable_all().build().map_err(|e| failed("start a runtime")(&e))?,
+        let embedded = Embedded {
             parquet: ParquetBackend::new(&config).map_err(|e| failed("start the engine")(&e))?,
             hashing: ParquetBackend::new(&hashing).map_err(|e| failed("start the engine")(&e))?,
+        };
+        Ok(Self { embedded: Some(embedded), ..Self::oracle()? })
+    }
+
+    /// Trino, over a lake that it shares with us; both as [`crate::settings::trino`] finds them.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be set up, or a setting is missing.
+    #[cfg(feature = "federated")]
+    pub fn trino() -> Result<Self> {
+        let (trino, store) = crate::settings::trino()?;
+        let trino = TrinoBackend::new(&trino).map_err(|e| failed("set Trino's backend up")(&e))?;
+        Ok(Self { trino: Some(trino), store, ..Self::oracle()? })
+    }
+
+    /// The oracle alone.
+    fn oracle() -> Result<Self> {
+        Ok(Self {
+            runtime: Builder::new_current_thread().enable_all().build().map_err(|e| failed("start a runtime")(&e))?,
+            #[cfg(feature = "engines")]
+            embedded: None,
+            #[cfg(feature = "federated")]
+            trino: None,
             memory: MemoryBackend::default(),
+            store: StoreConfig::default(),
         })
+    }
+
+    /// Who answers, and the strategy.
+    fn backend(&self, answers: Answers) -> Result<(&dyn Backend, Option<Strategy>)> {
+        match answers {
+            Answers::Memory => Some((&self.memory as &dyn Backend, None)),
+            #[cfg(feature = "engines")]
+            Answers::Parquet(strategy) => self.embedded.as_ref().map(|e| (&e.parquet as &dyn Backend, strategy)),
+            #[cfg(feature = "engines")]
+            Answers::Hashing(strategy) => self.embedded.as_ref().map(|e| (&e.hashing as &dyn Backend, strategy)),
+            #[cfg(feature = "federated")]
+            Answers::Trino(strategy) => self.trino.as_ref().map(|t| (t as &dyn Backend, strategy)),
+            #[cfg(not(all(feature = "engines", feature = "federated")))]
+            _ => None,
+        }
+        .ok_or_else(|| format!("this is another engine than {answers:?}"))
     }
 
     /// Declares, imports and pins a world.
@@ -88,7 +147,7 @@ impl Engine {
     /// What the store or an import refused, and rows that an import did not take as they were meant.
     pub fn load(&self, world: &World) -> Result<Lake> {
         let steps: Vec<(&Json, &Rows)> = world.declarations.iter().zip(&world.imports).collect();
-        self.runtime.block_on(load(world.zone.name(), &steps, &world.lists))
+        self.runtime.block_on(load(self.store.clone(), world.zone.name(), &steps, &world.lists))
     }
 
     /// The same for rows of one import.
@@ -97,7 +156,7 @@ impl Engine {
     ///
     /// See [`Engine::load`].
     pub fn load_rows(&self, zone: &str, declaration: &Json, rows: &Rows, lists: &eval::Lists) -> Result<Lake> {
-        self.runtime.block_on(load(zone, &[(declaration, rows)], lists))
+        self.runtime.block_on(load(self.store.clone(), zone, &[(declaration, rows)], lists))
     }
 
     /// The members of a plan made with the lake's own catalog.
@@ -106,18 +165,8 @@ impl Engine {
     ///
     /// The backend's.
     pub fn members(&self, lake: &Lake, plan: Arc<Plan>, answers: Answers) -> Result<BTreeSet<String>> {
-        let mut query = Query::new(plan, lake.pinned.clone());
-        let backend: &dyn Backend = match answers {
-            Answers::Memory => &self.memory,
-            Answers::Parquet(strategy) => {
-                query.strategy = strategy;
-                &self.parquet
-            }
-            Answers::Hashing(strategy) => {
-                query.strategy = strategy;
-                &self.hashing
-            }
-        };
+        let (backend, strategy) = self.backend(answers)?;
+        let query = Query { plan, pinned: Some(lake.pinned.clone()), strategy };
         self.runtime.block_on(async {
             let mut run = backend.run(&query, RunOptions::default()).await.map_err(|e| failed(backend.name())(&e))?;
             let ids = run.sorted_ids().await.map_err(|e| failed(backend.name())(&e))?;
@@ -127,21 +176,28 @@ impl Engine {
         })
     }
 
-    /// What the embedded engine would run.
-    pub fn explained(&self, lake: &Lake, plan: Arc<Plan>, strategy: Option<Strategy>) -> String {
-        let mut query = Query::new(plan, lake.pinned.clone());
-        query.strategy = strategy;
-        match self.runtime.block_on(self.parquet.explain(&query)) {
-            Ok(explanation) => explanation.sql.unwrap_or_default(),
-            Err(error) => failed("explain")(&error),
-        }
+    /// What the engine would run.
+    pub fn explained(&self, lake: &Lake, plan: Arc<Plan>, answers: Answers) -> String {
+        let explanation = self.backend(answers).and_then(|(backend, strategy)| {
+            let query = Query { plan, pinned: Some(lake.pinned.clone()), strategy };
+            self.runtime.block_on(backend.explain(&query)).map_err(|e| failed("explain")(&e))
+        });
+        explanation.map_or_else(|e| e, |e| e.sql.unwrap_or_default())
     }
 }
 
-async fn load(zone: &str, steps: &[(&Json, &Rows)], lists: &eval::Lists) -> Result<Lake> {
+/// A name that no other workspace of a shared lake has.
+fn unique() -> String {
+    static LOADED: AtomicU64 = AtomicU64::new(0);
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("tests_{:x}_{}", since.as_micros(), LOADED.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn load(config: StoreConfig, zone: &str, steps: &[(&Json, &Rows)], lists: &eval::Lists) -> Result<Lake> {
     let folder = tempfile::tempdir().map_err(|e| failed("make a folder")(&e))?;
-    let store = Store::open(folder.path().join("data")).await.map_err(|e| failed("open the store")(&e))?;
-    let workspace = store.create_workspace("default", zone).await.map_err(|e| failed("make the workspace")(&e))?;
+    let name = if config.lake.is_some() { unique() } else { "default".to_owned() };
+    let store = Store::open_with(folder.path().join("data"), config).await.map_err(|e| failed("open the store")(&e))?;
+    let workspace = store.create_workspace(&name, zone).await.map_err(|e| failed("make the workspace")(&e))?;
     for (i, (declaration, rows)) in steps.iter().enumerate() {
         declare(&workspace, declaration).await?;
         import(&workspace, rows, &folder.path().join(format!("import{i}"))).await?;

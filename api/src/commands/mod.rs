@@ -10,7 +10,7 @@ mod query;
 mod segment;
 mod sql;
 
-use crate::args::{Cli, Command, Config, Format, List, Segment};
+use crate::args::{Cli, Command, Config, Format, List, QueryOutput, Segment};
 use crate::failure::Failure;
 
 /// Runs the command.
@@ -32,7 +32,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
 pub(crate) fn format(command: &Command) -> Format {
     match command {
         Command::Import(a) => a.printed.output,
-        Command::Query(a) if a.output == Some(crate::args::QueryOutput::Json) => Format::Json,
+        Command::Query(a) if matches!(a.output, Some(QueryOutput::Json | QueryOutput::Ndjson)) => Format::Json,
         Command::Query(_) => Format::Text,
         Command::Sql(a) => a.evaluated.output,
         Command::Explain(a) => a.evaluated.output,

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::members::Members;
 use crate::output::{self, Table};
 use crate::progress::Watch;
-use crate::{context, engines, routing};
+use crate::{context, engines, interrupt, routing};
 
 /// Ids shown to people under the count.
 const SHOWN_IDS_MAX: usize = 10;
@@ -29,13 +29,7 @@ pub(super) async fn run(args: Query) -> Result<(), Failure> {
     let asked = context::asked(&evaluated).await?;
     let as_of = asked.as_of;
     let warnings = asked.checked.warnings.clone();
-    let plan = match context::plan_of(asked.checked) {
-        Err(Failure::Condition { diagnostics, warnings }) if args.output == Some(QueryOutput::Json) => {
-            output::json(&json!({ "diagnostics": diagnostics, "warnings": warnings }))?;
-            return Err(Failure::Reported);
-        }
-        plan => plan?,
-    };
+    let plan = context::plan_of(asked.checked)?;
     let pinned = Arc::new(asked.pinned);
     let query = Asked { plan: Arc::new(plan), pinned: Some(pinned.clone()), strategy };
     let ran = evaluate(&router, &query, args.output != Some(QueryOutput::Count)).await?;
@@ -52,7 +46,7 @@ pub(super) async fn run(args: Query) -> Result<(), Failure> {
         Some(QueryOutput::Json) => found.json(),
         None => {
             for warning in &warnings {
-                eprintln!("note: {}: {}", warning.pointer, warning.message);
+                output::note(&format!("note: {}: {}", warning.pointer, warning.message));
             }
             output::text(&found.text())
         }
@@ -128,8 +122,9 @@ impl Found {
 
     fn text(&self) -> String {
         let mut text = format!(
-            "{} users at {}, by {} in {} ms\n",
+            "{} user{} at {}, by {} in {} ms\n",
             output::thousands(self.ran.count),
+            if self.ran.count == 1 { "" } else { "s" },
             format_instant(self.as_of),
             self.ran.backend(),
             self.elapsed_ms()
@@ -149,11 +144,7 @@ async fn evaluate(router: &Router, query: &Asked, ids: bool) -> Result<Ran, Fail
     let options = RunOptions { ids, ..RunOptions::default() };
     let cancel = options.cancel.clone();
     let _watch = Watch::start("running", options.progress.clone());
-    let interrupt = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            cancel.cancel();
-        }
-    });
+    let interrupted = interrupt::guard(move || cancel.cancel());
     let started = Instant::now();
     let (mut run, routing) = router.run_routed(query, options).await?;
     let mut count = 0;
@@ -163,7 +154,7 @@ async fn evaluate(router: &Router, query: &Asked, ids: bool) -> Result<Ran, Fail
         count += batch.len() as u64;
         batches.extend(batch.ids.filter(|b| !b.is_empty()));
     }
-    interrupt.abort();
+    interrupted.finish()?;
     let members = Members::sorted(batches);
     Ok(Ran { count, members, elapsed: started.elapsed(), metrics: run.metrics().cloned(), routing })
 }

@@ -181,7 +181,7 @@ impl Backend for CassandraBackend {
         let users = prepared.pinned.profiles.rows;
         Ok(Explanation {
             sql: None,
-            plan: describe(&pushdown, estimate, prepared.keyspace.name()),
+            plan: describe(&pushdown, estimate, users, prepared.keyspace.name()),
             windows: query.plan.windows.clone(),
             scans: Vec::new(),
             events: Reading::default(),
@@ -205,11 +205,11 @@ impl Backend for CassandraBackend {
     }
 }
 
-fn describe(pushdown: &Pushdown, estimate: Option<u64>, keyspace: &str) -> String {
+fn describe(pushdown: &Pushdown, estimate: Option<u64>, users: u64, keyspace: &str) -> String {
     let mut out = format!("Reads the table of profiles in keyspace {keyspace}, as it is now.\n");
     let rows = estimate.map_or("not estimated by Cassandra yet".to_owned(), |n| format!("about {n}, as Cassandra estimates"));
     out.push_str(&format!("Rows: {rows}.\n"));
-    let ranges = if pushdown.pushed.is_empty() { scan::RANGES } else { scan::RANGES_INDEXED };
+    let ranges = scan::ranges(users, !pushdown.pushed.is_empty());
     out.push_str(&format!("Token ranges: {ranges}, {} at once.\n", scan::RANGES_AT_ONCE));
     for Pushed { index, what, .. } in &pushdown.pushed {
         out.push_str(&format!("Read through index {index}: {what}.\n"));

@@ -16,13 +16,20 @@ use crate::backend::{RunMetrics, Stage, UserStream, Users};
 use crate::error::{BackendError, Result};
 use crate::progress::Progress;
 
-/// Ranges that everybody is read in, and that an index is read in.
-pub(super) const RANGES: u32 = 256;
-pub(super) const RANGES_INDEXED: u32 = 16;
+/// Ranges at least and at most, and rows of one about.
+const RANGES_MIN: u32 = 8;
+const RANGES_MAX: u32 = 256;
+const RANGE_ROWS: u64 = 20_000;
 /// Ranges read at once.
 pub(super) const RANGES_AT_ONCE: usize = 8;
 /// Batches that wait for whoever takes them.
 const BATCHES_WAITING_MAX: usize = 16;
+
+/// In how many ranges so many rows are read; an index finds few of them.
+pub(super) fn ranges(rows: u64, is_indexed: bool) -> u32 {
+    let ranges = if is_indexed { 0 } else { rows / RANGE_ROWS };
+    u32::try_from(ranges).unwrap_or(RANGES_MAX).clamp(RANGES_MIN, RANGES_MAX)
+}
 
 /// A scan made ready.
 pub(super) struct Scan {
@@ -59,7 +66,7 @@ impl Scan {
         metrics: Arc<OnceLock<RunMetrics>>,
     ) -> Result<UserStream> {
         progress.add_total(self.rows, 0);
-        let ranges = TokenRange::cut(if self.indexed.is_some() { RANGES_INDEXED } else { RANGES });
+        let ranges = TokenRange::cut(ranges(self.rows, self.indexed.is_some()));
         let connection = self.connection.clone();
         let shared = Arc::new(Shared {
             scan: self,

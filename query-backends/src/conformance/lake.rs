@@ -1,4 +1,4 @@
-//! Loading a world into the embedded lake, for backends that read it.
+//! Loading a world into a lake, embedded or shared, for backends that read it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use segment_core::eval::{Event, User};
 use segment_core::time::Zone;
 use segment_core::types::Type;
 use segment_core::value::Value;
-use store::{AttributeWrite, ColumnsBuilder, LAKE_TIMEZONE, ProfileWrite, Seen, Store, StoreError, Workspace};
+use store::{AttributeWrite, ColumnsBuilder, LAKE_TIMEZONE, ProfileWrite, Seen, Store, StoreConfig, StoreError, Workspace};
 
 use super::{Fixture, Loaded, World, chain};
 use crate::backend::Backend;
@@ -24,13 +24,21 @@ const DAY_US: i64 = 86_400_000_000;
 pub struct LakeFixture<'a> {
     folder: &'a Path,
     backend: Arc<dyn Backend>,
+    config: StoreConfig,
+    workspace: String,
     loaded: usize,
 }
 
 impl<'a> LakeFixture<'a> {
     /// A fixture that keeps its stores in a folder.
     pub fn new(folder: &'a Path, backend: Arc<dyn Backend>) -> Self {
-        Self { folder, backend, loaded: 0 }
+        Self { folder, backend, config: StoreConfig::default(), workspace: "default".to_owned(), loaded: 0 }
+    }
+
+    /// The same for stores with a shared lake, or profiles elsewhere. Workspaces' names begin with `workspace` and are numbered; nobody else
+    /// who shares that lake may have them.
+    pub fn shared(self, config: StoreConfig, workspace: impl Into<String>) -> Self {
+        Self { config, workspace: workspace.into(), ..self }
     }
 }
 
@@ -39,8 +47,10 @@ impl Fixture for LakeFixture<'_> {
     async fn load(&mut self, world: &World) -> Result<Loaded, String> {
         self.loaded += 1;
         let folder = self.folder.join(format!("world-{}", self.loaded));
+        let name =
+            if self.config == StoreConfig::default() { self.workspace.clone() } else { format!("{}_{}", self.workspace, self.loaded) };
         let pinned = async {
-            let workspace = Store::open(folder).await?.create_workspace("default", &world.catalog.timezone).await?;
+            let workspace = Store::open_with(folder, self.config.clone()).await?.create_workspace(&name, &world.catalog.timezone).await?;
             write(&workspace, world).await?;
             workspace.pin().await
         };
@@ -146,16 +156,25 @@ fn batch(
 
 /// A row's values as the catalog's types, where they fit: a whole number as an integer, a midnight as a date.
 fn narrowed(row: &BTreeMap<String, Value>, catalog: &Catalog, scope: Scope, zone: &Zone) -> Option<BTreeMap<String, Value>> {
-    let mut out = BTreeMap::new();
-    for (name, value) in row {
-        let ty = &catalog.fields(scope).get(name)?.ty;
-        let value = match (ty, value) {
-            (Type::Integer, Value::Number(x)) if x.fract() == 0.0 && x.abs() < 1e15 => Value::Integer(*x as i64),
-            (Type::Date, Value::Timestamp(t)) if zone.midnight(zone.local_day(*t)) == *t => Value::Date(zone.local_day(*t)),
-            (Type::Integer, Value::Number(_)) | (Type::Date, Value::Timestamp(_)) => return None,
-            (_, value) => value.clone(),
-        };
-        out.insert(name.clone(), value);
-    }
-    Some(out)
+    let fields = catalog.fields(scope);
+    members(row, &|name| fields.get(name).map(|field| &field.ty), zone)
+}
+
+/// The members of an object, each of which has to fit the type of its name.
+fn members<'t>(row: &BTreeMap<String, Value>, ty: &dyn Fn(&str) -> Option<&'t Type>, zone: &Zone) -> Option<BTreeMap<String, Value>> {
+    row.iter().map(|(name, value)| Some((name.clone(), fitting(value, ty(name)?, zone)?))).collect()
+}
+
+fn fitting(value: &Value, ty: &Type, zone: &Zone) -> Option<Value> {
+    Some(match (ty, value) {
+        (Type::Integer, Value::Number(x)) if x.fract() == 0.0 && x.abs() < 1e15 => Value::Integer(*x as i64),
+        (Type::Date, Value::Timestamp(t)) if zone.midnight(zone.local_day(*t)) == *t => Value::Date(zone.local_day(*t)),
+        (Type::Integer, Value::Number(_)) | (Type::Date, Value::Timestamp(_)) => return None,
+        (Type::Object(fields), Value::Object(row)) => Value::Object(members(row, &|name| fields.get(name), zone)?),
+        (Type::Objects(fields), Value::Objects(rows)) => {
+            Value::Objects(rows.iter().map(|row| members(row, &|name| fields.get(name), zone)).collect::<Option<_>>()?)
+        }
+        (Type::Map(ty), Value::Map(row)) => Value::Map(members(row, &|_| Some(ty), zone)?),
+        (_, value) => value.clone(),
+    })
 }

@@ -3,11 +3,15 @@
 //! An adapter implements [`Fixture`], by which it loads a [`World`] of plain rows into its engine, and calls [`conformance`]. The
 //! suite runs every operator on every type, every measure, every window, negations, hostile strings, and nothing at all, and
 //! compares members with the oracle's; then how runs count, end, are cancelled, report progress, and refuse. [`lake::LakeFixture`] loads a world
-//! into the embedded lake. A backend whose [`crate::Capabilities::events`] is false must refuse every tree that looks at events.
+//! into a lake, embedded or shared. A backend whose [`crate::Capabilities::events`] is false must refuse every tree that looks at events.
+//!
+//! [`isolation`] and [`hostile`] are the suite's other parts: two workspaces that look alike, and trees that try to break out or to break the engine.
 //!
 //! Invariant: every failure is reported, not the first only.
 
 pub mod cases;
+mod hostile;
+mod isolation;
 pub mod lake;
 mod manners;
 pub mod world;
@@ -16,6 +20,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use segment_core::compile;
 use segment_core::eval;
 use segment_core::lower::Strategy;
@@ -24,6 +29,8 @@ use segment_core::resolve::Library;
 use store::Pinned;
 
 pub use cases::Case;
+pub use hostile::hostile;
+pub use isolation::isolation;
 pub use world::World;
 
 use crate::backend::{Backend, Query, RunOptions};
@@ -35,7 +42,8 @@ const IDS_SHOWN: usize = 5;
 /// Loads worlds into an engine.
 #[async_trait]
 pub trait Fixture: Send + Sync {
-    /// Makes the engine hold exactly this world, and returns the backend over it and the state that queries name.
+    /// Makes a workspace of the engine hold exactly this world, and returns the backend over it and the state that queries name.
+    /// Worlds loaded before stay, as workspaces of their own.
     ///
     /// # Errors
     ///
@@ -75,13 +83,33 @@ impl Report {
     }
 }
 
+/// How much of the suite is run, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Cases at a time.
+    pub at_once: usize,
+    /// Whether each case is run by every strategy; else by the backend's own rule and by one other, in turns.
+    pub every_strategy: bool,
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Self { at_once: 1, every_strategy: true }
+    }
+}
+
 /// Runs the suite over the standard worlds.
 pub async fn conformance(fixture: &mut dyn Fixture) -> Report {
+    conformance_of(fixture, Extent::default()).await
+}
+
+/// Runs as much of the suite as is asked for; an engine that takes a while for every query can take several at a time.
+pub async fn conformance_of(fixture: &mut dyn Fixture, extent: Extent) -> Report {
     let mut report = Report::default();
     for world in [World::standard(), World::empty()] {
         match fixture.load(&world).await {
             Ok(loaded) => {
-                cases(&loaded, &mut report).await;
+                cases(&loaded, extent, &mut report).await;
                 manners::check(&loaded, &mut report).await;
             }
             Err(e) => report.fail("loading", e),
@@ -90,11 +118,13 @@ pub async fn conformance(fixture: &mut dyn Fixture) -> Report {
     report
 }
 
-/// Compares every case with the oracle, by every strategy that the backend has.
-async fn cases(loaded: &Loaded, report: &mut Report) {
+/// Compares every case with the oracle.
+async fn cases(loaded: &Loaded, extent: Extent, report: &mut Report) {
     let capabilities = loaded.backend.capabilities();
-    let strategies = capabilities.strategies;
-    for case in cases::all(&loaded.world) {
+    let strategies: Vec<Strategy> =
+        capabilities.strategies.iter().copied().filter(|s| *s != Strategy::default()).collect();
+    let mut runs = Vec::new();
+    for (i, case) in cases::all(&loaded.world).into_iter().enumerate() {
         let plan = match plan(&loaded.world, &case.condition) {
             Ok(plan) => Arc::new(plan),
             Err(e) => {
@@ -110,20 +140,23 @@ async fn cases(loaded: &Loaded, report: &mut Report) {
             }
             continue;
         }
-        let expected = expected(&loaded.world, &plan);
+        let expected = Arc::new(expected(&loaded.world, &plan));
         report.told_apart += usize::from(!expected.is_empty() && expected.len() < loaded.world.users.len());
-        let others = strategies.iter().copied().filter(|s| case.has_events && *s != Strategy::default()).map(Some);
+        let others = strategies.iter().copied().enumerate().filter(|(n, _)| extent.every_strategy || i % strategies.len() == *n);
+        let others = others.filter(|_| case.has_events).map(|(_, strategy)| Some(strategy));
         for strategy in std::iter::once(None).chain(others) {
             let query = Query { plan: plan.clone(), pinned: loaded.pinned.clone(), strategy };
-            report.runs += 1;
-            if let Err(e) = compare(loaded, &query, &expected).await {
-                report.fail(
-                    &case.condition,
-                    format!("{} by {}: {e}", loaded.backend.name(), strategy.map_or("its own rule", Strategy::name)),
-                );
-            }
+            runs.push((case.condition.clone(), query, expected.clone()));
         }
     }
+    report.runs += runs.len();
+    let compared = futures::stream::iter(runs).map(|(condition, query, expected)| async move {
+        let by = query.strategy.map_or("its own rule", Strategy::name);
+        let failure = compare(loaded, &query, &expected).await.err()?;
+        Some((condition, format!("{} by {by}: {failure}", loaded.backend.name())))
+    });
+    let failures: Vec<_> = compared.buffered(extent.at_once.max(1)).filter_map(std::future::ready).collect().await;
+    failures.into_iter().for_each(|(condition, failure)| report.fail(&condition, failure));
 }
 
 /// The plan of a condition over a world.
@@ -184,7 +217,7 @@ async fn compare(loaded: &Loaded, query: &Query, expected: &BTreeSet<String>) ->
 }
 
 /// An error with its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut out = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

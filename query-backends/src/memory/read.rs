@@ -8,7 +8,7 @@ use std::path::Path;
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::file::reader::ChunkReader;
 use segment_core::catalog::Scope;
 use segment_core::eval::{Event, Lists, User};
@@ -32,9 +32,12 @@ pub(super) fn rows(pinned: &Pinned, files: &[DataFileInfo], plan: &Plan, progres
     let places: HashMap<i64, usize> = users.iter().enumerate().map(|(place, (number, _))| (*number, place)).collect();
     let wanted = columns(pinned, Scope::Property, &fields, &["event", "user_no", "ts", "message_id"]);
     for file in files {
-        for batch in reader(pinned.events.open(file)?, &file.place, &wanted)? {
+        let open = pinned.events.open(file)?;
+        let failure = open.failure();
+        let failed = |e: BackendError| failure.take().map_or(e, BackendError::from);
+        for batch in reader(open, &file.place, &wanted, file.deleted.selection(0, file.rows)).map_err(failed)? {
             check(cancel)?;
-            let batch = batch.map_err(|e| unreadable(&file.place, e))?;
+            let batch = batch.map_err(|e| failed(unreadable(&file.place, e)))?;
             let (names, messages) = (texts(&batch, "event")?, texts(&batch, "message_id")?);
             let (numbers, times) = (integers(&batch, "user_no")?, instants(&batch, "ts")?);
             let properties = Assembler::new(&pinned.catalog, Scope::Property, &fields.properties, &plan.zone, &batch)?;
@@ -111,11 +114,19 @@ fn columns<'a>(pinned: &'a Pinned, scope: Scope, fields: &Fields, fixed: &[&'a s
 
 fn open(path: &Path, wanted: &[&str]) -> Result<ParquetRecordBatchReader> {
     let file = File::open(path).map_err(|e| BackendError::new(io_kind(&e), format!("cannot open {}", path.display())).caused_by(e))?;
-    reader(file, &path.display(), wanted)
+    reader(file, &path.display(), wanted, None)
 }
 
-fn reader<R: ChunkReader + 'static>(file: R, name: &dyn Display, wanted: &[&str]) -> Result<ParquetRecordBatchReader> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(name, e))?;
+fn reader<R: ChunkReader + 'static>(
+    file: R,
+    name: &dyn Display,
+    wanted: &[&str],
+    kept: Option<RowSelection>,
+) -> Result<ParquetRecordBatchReader> {
+    let mut builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(name, e))?;
+    if let Some(kept) = kept {
+        builder = builder.with_row_selection(kept);
+    }
     let present = builder.schema().fields().iter().enumerate().filter(|(_, f)| wanted.contains(&f.name().as_str()));
     let mask = ProjectionMask::roots(builder.parquet_schema(), present.map(|(i, _)| i));
     builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(|e| unreadable(name, e))

@@ -16,6 +16,7 @@ use crate::error::{Attempt, Result, StoreError};
 use crate::lake::schema;
 use crate::lake::shared::SharedLake;
 use crate::lake::storage::ObjectStorage;
+use crate::lock::Lock;
 
 /// The catalog's name in the Iceberg tables of the directory's own database.
 pub(crate) const CATALOG: &str = "muster";
@@ -95,6 +96,7 @@ pub(crate) async fn open_with(io: FileIO, workspace: &str, table: &str, metadata
 impl Tables {
     /// Opens the catalog in the database.
     pub(crate) async fn open(database: &Path, warehouse: &Path) -> Result<Self> {
+        let _making = Lock::take_making(database).await?;
         let catalog = SqlCatalogBuilder::default()
             .uri(format!("sqlite://{}?mode=rwc", percent_encode(database)?))
             .warehouse_location(uri(warehouse)?)

@@ -10,6 +10,9 @@ use tempfile::TempDir;
 /// Time that a statement may take.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Lets snapshots expire that were made just now.
+const SESSION: &str = "lake.expire_snapshots_min_retention=0s,lake.remove_orphan_files_min_retention=0s";
+
 fn setting(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: run `scripts/engines run --only trino,s3,postgres -- cargo test …`, or after `make engines` eval \"$(scripts/engines env)\"")
@@ -74,6 +77,7 @@ pub async fn try_trino(sql: &str) -> Result<Vec<Vec<Json>>, String> {
         let response = request
             .header("X-Trino-User", "muster")
             .header("X-Trino-Client-Capabilities", "PARAMETRIC_DATETIME")
+            .header("X-Trino-Session", SESSION)
             .send()
             .await
             .map_err(|e| e.to_string())?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use muster_tests::differential::{Extent, Tally, compare};
+use muster_tests::differential::{Against, Extent, Tally, compare};
 use muster_tests::engine::{Answers, Engine};
 use muster_tests::golden::topics;
 use muster_tests::oracle;
@@ -16,7 +16,7 @@ use segment_core::lower::Strategy;
 #[test]
 fn random_trees_find_the_same_users() {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let extent = Extent { seed: 1, worlds: 48, trees: 125, threads };
+    let extent = Extent { against: Against::Embedded, seed: 1, worlds: 48, trees: 125, threads };
     let tally = Tally::default();
     if let Err(error) = compare(extent, &tally) {
         panic!("{error}");

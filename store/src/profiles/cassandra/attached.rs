@@ -18,6 +18,8 @@ use crate::profiles::{ProfilesSnapshot, profiles_schema};
 
 /// How long a failed connection is not tried again by those who have something to go on with.
 const PAUSE: Duration = Duration::from_secs(5);
+/// How long a query that has an older mirror waits for it to follow. What takes longer goes on meanwhile.
+const REFRESH_WAIT: Duration = Duration::from_secs(15);
 /// The file that tells data directories apart, in a workspace's folder.
 const OWNER: &str = "cassandra.owner";
 
@@ -36,10 +38,16 @@ impl AttachedCassandra {
 
     async fn connected(&self) -> Result<&Arc<Cassandra>> {
         let connected = self.connection.get_or_try_init(|| Cassandra::connect(&self.config)).await;
-        if let (Err(_), Ok(mut failed)) = (&connected, self.failed.lock()) {
-            *failed = Some(Instant::now());
+        if connected.is_err() {
+            self.note_failure();
         }
         connected
+    }
+
+    fn note_failure(&self) {
+        if let Ok(mut failed) = self.failed.lock() {
+            *failed = Some(Instant::now());
+        }
     }
 
     fn failed_lately(&self) -> bool {
@@ -67,26 +75,27 @@ impl AttachedCassandra {
             if snapshot.as_of.is_some_and(|at| at >= super::changes::now_us() - age_max.as_micros() as i64) || self.failed_lately() {
                 return Ok(snapshot);
             }
-            return match self.refreshed(workspace, &mirrored, catalog, age_max, at_least).await {
-                Err(StoreError::Unavailable { .. } | StoreError::Busy(_)) => Ok(snapshot),
-                done => done,
+            let refreshed = match self.mirror(workspace, &mirrored).await {
+                Ok(mirror) => mirror.within_time(catalog, age_max, at_least, REFRESH_WAIT).await,
+                Err(e) => Some(Err(e)),
+            };
+            return match refreshed {
+                Some(Err(StoreError::Unavailable { .. } | StoreError::Busy(_))) => {
+                    self.note_failure();
+                    Ok(snapshot)
+                }
+                Some(done) => done,
+                None => Ok(snapshot),
             };
         }
-        match self.refreshed(workspace, &mirrored, catalog, age_max, at_least).await {
+        match self.mirror(workspace, &mirrored).await {
             // Nobody wrote yet.
             Err(StoreError::NotFound(_)) if at_least == 0 => Ok(ProfilesSnapshot::new(Vec::new(), profiles_schema(catalog))),
-            done => done,
+            mirror => mirror?.within(catalog, age_max, at_least).await,
         }
     }
 
-    async fn refreshed(
-        &self,
-        workspace: &str,
-        folder: &Path,
-        catalog: &Catalog,
-        age_max: Duration,
-        at_least: i64,
-    ) -> Result<ProfilesSnapshot> {
+    async fn mirror(&self, workspace: &str, folder: &Path) -> Result<Mirror> {
         let known = self.keyspaces.lock().ok().and_then(|k| k.get(workspace).cloned());
         let keyspace = match known {
             Some(keyspace) => keyspace,
@@ -98,7 +107,7 @@ impl AttachedCassandra {
                 keyspace
             }
         };
-        Mirror::new(&keyspace, folder).within(catalog, age_max, at_least).await
+        Ok(Mirror::new(&keyspace, folder))
     }
 }
 

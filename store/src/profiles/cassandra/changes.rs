@@ -1,13 +1,13 @@
 //! Who changed lately: what a mirror follows, whoever wrote.
 //!
-//! Before a writer changes users it notes them here, under the present ten seconds by its clock. A mirror that reads all notes of the last
-//! [`OVERLAP`] again each time misses no acknowledged change: a note is at most [`SKEW_MAX`] off the reader's clock, and the change that it announces is
-//! there, or has failed, within the time that a request and its repeats may take. A change whose writer got no answer may come later; its writer
-//! writes it again, and notes it again.
+//! When a writer has changed users it notes them here, under the present ten seconds by its clock, and only then has it done what it was asked to. A mirror
+//! that reads all notes of the last [`OVERLAP`] each time, and those users whose note it has not seen, misses no acknowledged change: a note is at most
+//! [`SKEW_MAX`] off the reader's clock, and there within the time that a request and its repeats may take. A change whose writer got no answer may
+//! come without a note; its writer writes it again, and notes it. No note takes another's place.
 //!
 //! Notes go away after [`super::keyspace::CHANGES_TTL_S`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
@@ -57,6 +57,9 @@ pub(crate) async fn check_clock(cassandra: &Cassandra) -> Result<()> {
     Ok(())
 }
 
+/// A note: who changed, by number, and when it was written.
+pub(crate) type Note = (u64, i64);
+
 /// The table of changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Changes {
@@ -68,45 +71,46 @@ pub(crate) struct Changes {
 impl Changes {
     pub(crate) async fn open(keyspace: &Keyspace) -> Result<Self> {
         let what = "prepare the table of changes";
-        let note = Cql::new("INSERT INTO").table(keyspace.name(), "changes").word("(bucket, shard, user_no, user_id) VALUES (?, ?, ?, ?)");
-        let read = Cql::new("SELECT user_no, user_id FROM").table(keyspace.name(), "changes").word("WHERE bucket = ? AND shard = ?");
+        let note = Cql::new("INSERT INTO").table(keyspace.name(), "changes").word("(bucket, shard, user_no, at, user_id) VALUES (?, ?, ?, ?, ?)");
+        let read = Cql::new("SELECT user_no, at, user_id FROM").table(keyspace.name(), "changes").word("WHERE bucket = ? AND shard = ?");
         let note = keyspace.cassandra.prepare(note.build(), what).await?;
         let mut read = keyspace.cassandra.prepare(read.build(), what).await?;
         read.set_page_size(super::limits::PAGE_ROWS);
         Ok(Self { keyspace: keyspace.clone(), note, read })
     }
 
-    /// Notes users that are about to change.
+    /// Notes users that have changed.
     pub(crate) async fn note(&self, users: &[(u64, &str)]) -> Result<()> {
-        let bucket = now_us().div_euclid(BUCKET_US);
+        let now = now_us();
         let mut shards: BTreeMap<u64, Vec<(u64, &str)>> = BTreeMap::new();
         for &(number, id) in users {
             shards.entry(number % SHARDS).or_default().push((number, id));
         }
         let mut writes = Vec::new();
         for (shard, users) in &shards {
-            writes.extend(users.chunks(BATCH_ROWS_MAX).map(|part| self.note_part(bucket, *shard, part).boxed()));
+            writes.extend(users.chunks(BATCH_ROWS_MAX).map(|part| self.note_part(now, *shard, part).boxed()));
         }
         together(writes).await.map(|_| ())
     }
 
-    async fn note_part(&self, bucket: i64, shard: u64, users: &[(u64, &str)]) -> Result<()> {
+    async fn note_part(&self, now: i64, shard: u64, users: &[(u64, &str)]) -> Result<()> {
         let mut batch = Batch::new(BatchType::Unlogged);
         batch.set_is_idempotent(true);
         let mut values = Vec::with_capacity(users.len());
         for (number, id) in users {
             batch.append_statement(self.note.clone());
             let shard = Cell::int(i32::try_from(shard).unwrap_or_default());
-            values.push(Cells(vec![Cell::bigint(bucket), shard, Cell::bigint(number.cast_signed()), Cell::text(id)]));
+            let bucket = Cell::bigint(now.div_euclid(BUCKET_US));
+            values.push(Cells(vec![bucket, shard, Cell::bigint(number.cast_signed()), Cell::bigint(now), Cell::text(id)]));
         }
         self.keyspace.cassandra.batch(&batch, &values, "note changed profiles").await.map(|_| ())
     }
 
-    /// Who may have changed since an instant by which all changes are known, `None` if there are more than `max`.
-    pub(crate) async fn since(&self, known_until: i64, max: usize) -> Result<Option<HashMap<u64, String>>> {
+    /// The notes since an instant by which all changes are known, and those from somewhat before; `None` if there are more than `max`.
+    pub(crate) async fn since(&self, known_until: i64, max: usize) -> Result<Option<Vec<(Note, String)>>> {
         let first = (known_until - OVERLAP.as_micros() as i64).div_euclid(BUCKET_US);
         let last = (now_us() + SKEW_MAX.as_micros() as i64).div_euclid(BUCKET_US);
-        let mut out = HashMap::new();
+        let mut out = Vec::new();
         // A bucket at a time, so that no more futures are made than are needed.
         for bucket in first..=last {
             let mut shards = Vec::new();
@@ -124,20 +128,26 @@ impl Changes {
         Ok(Some(out))
     }
 
-    async fn shard(&self, bucket: i64, shard: u64, max: usize) -> Result<Vec<(u64, String)>> {
+    async fn shard(&self, bucket: i64, shard: u64, max: usize) -> Result<Vec<(Note, String)>> {
         let what = "read who changed";
         let values = Cells(vec![Cell::bigint(bucket), Cell::int(i32::try_from(shard).unwrap_or_default())]);
         let (mut out, mut next) = (Vec::new(), Some(PagingState::start()));
         while let Some(from) = next.filter(|_| out.len() <= max) {
             let (rows, more) = self.keyspace.cassandra.page(&self.read, &values, from, what).await?;
-            for row in rows.rows::<(i64, String)>().map_err(|e| malformed(what, e))? {
-                let (number, id) = row.map_err(|e| malformed(what, e))?;
-                out.push((number.cast_unsigned(), id));
+            for row in rows.rows::<(i64, i64, String)>().map_err(|e| malformed(what, e))? {
+                let (number, at, id) = row.map_err(|e| malformed(what, e))?;
+                out.push(((number.cast_unsigned(), at), id));
             }
             next = more;
         }
         Ok(out)
     }
+}
+
+/// Whether a note is read again by whoever knows all changes until an instant.
+pub(crate) fn is_read_again(note: Note, known_until: i64) -> bool {
+    // By whole buckets, as they are read.
+    note.1.div_euclid(BUCKET_US) >= (known_until - OVERLAP.as_micros() as i64).div_euclid(BUCKET_US)
 }
 
 /// Whether notes from before an instant may be gone.

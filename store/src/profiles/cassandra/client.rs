@@ -107,7 +107,7 @@ impl Cassandra {
     /// Runs a future on the connection's threads; dropping this one stops that one.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
         let Some(runtime) = &self.runtime else { return Err(closed()) };
-        Task(runtime.spawn(work)).done().await
+        Task(Some(runtime.spawn(work))).done().await
     }
 
     /// Starts a future on the connection's threads; it ends with the task.
@@ -117,7 +117,7 @@ impl Cassandra {
     /// `Unavailable` if the connection is being closed.
     pub fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<Task<T>> {
         let Some(runtime) = &self.runtime else { return Err(closed()) };
-        Ok(Task(runtime.spawn(work)))
+        Ok(Task(Some(runtime.spawn(work))))
     }
 
     /// The same, blocking the thread that calls.
@@ -198,17 +198,34 @@ fn closed() -> StoreError {
 
 /// A task that ends with its handle.
 #[derive(Debug)]
-pub struct Task<T>(pub(crate) tokio::task::JoinHandle<T>);
+pub struct Task<T>(Option<tokio::task::JoinHandle<T>>);
 
 impl<T> Task<Result<T>> {
-    pub(crate) async fn done(mut self) -> Result<T> {
-        (&mut self.0).await.unwrap_or_else(|e| Err(StoreError::unavailable("work on Cassandra was broken off", e)))
+    /// Waits for it so long at most; then it goes on by itself, and there is nothing.
+    pub(crate) async fn done_within(mut self, wait: Duration) -> Option<Result<T>> {
+        let Some(handle) = &mut self.0 else { return None };
+        let done = tokio::time::timeout(wait, handle).await;
+        self.0 = None;
+        Some(done.ok()?.unwrap_or_else(|e| Err(broken_off(e))))
     }
+
+    pub(crate) async fn done(mut self) -> Result<T> {
+        match &mut self.0 {
+            Some(handle) => handle.await.unwrap_or_else(|e| Err(broken_off(e))),
+            None => Err(closed()),
+        }
+    }
+}
+
+fn broken_off(error: tokio::task::JoinError) -> StoreError {
+    StoreError::unavailable("work on Cassandra was broken off", error)
 }
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(handle) = &self.0 {
+            handle.abort();
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! | `numbers` | `(bucket), user_id` | each user's number |
 //! | `names` | `(block), user_no` | the user of each number |
 //! | `profiles` | `(user_id), user_no` | a row for each user |
-//! | `changes` | `(bucket, shard), user_no` | who changed lately |
+//! | `changes` | `(bucket, shard), user_no, at` | who changed lately |
 //!
 //! A user who was erased and comes back has another number, hence another row of `profiles`: nothing that the erased row was written
 //! with can come back with them, and the tombstone that erased it hides nothing of the new one.
@@ -259,7 +259,7 @@ fn tables(keyspace: &str) -> Vec<Cql> {
         ),
         table("changes")
             .word(
-                "(bucket bigint, shard int, user_no bigint, user_id text, PRIMARY KEY ((bucket, shard), user_no)) \
+                "(bucket bigint, shard int, user_no bigint, at bigint, user_id text, PRIMARY KEY ((bucket, shard), user_no, at)) \
                  WITH gc_grace_seconds = 3600 AND compaction = {'class': 'TimeWindowCompactionStrategy', \
                  'compaction_window_unit': 'HOURS', 'compaction_window_size': '6'} AND default_time_to_live =",
             )

@@ -9,6 +9,6 @@ pub(crate) const PAGE_ROWS: i32 = 5000;
 /// Token ranges read at once, of one scan.
 pub(crate) const RANGES_AT_ONCE: usize = 8;
 /// Token ranges that a mirror is built from.
-pub(crate) const RANGES_OF_BUILD: u32 = 256;
+pub(crate) const RANGES_OF_BUILD: u32 = 64;
 /// Users read one by one between two pauses for breath.
 pub(crate) const USERS_READ_MAX: usize = 4096;

@@ -1,7 +1,7 @@
 //! Profiles in Cassandra: a keyspace for each workspace, which every machine writes to and reads.
 //!
 //! [`CassandraProfiles`] writes, [`ProfileReader`] reads one user or ranges of tokens, [`Mirror`] keeps the columnar form that queries scan
-//! (docs/adr/0012). Writes are seen at once, by whoever reads Cassandra; they are no part of the commit of an import.
+//! (docs/adr/0010). Writes are seen at once, by whoever reads Cassandra; they are no part of the commit of an import.
 //!
 //! Invariants: nothing is read in order to be written; everything may be written again and comes to the same end; numbers are never given twice; what
 //! was erased stays so. Deliberately absent: filtering by Cassandra without an index, counters, TLS.

@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::profiles::AttributeWrite;
 use crate::profiles::row::Row;
 
-/// Users between two notes of changes, so that a note is written shortly before its change.
+/// Users between two notes of changes, so that a note is written shortly after its change.
 const USERS_NOTED_MAX: usize = 2000;
 
 /// What is written of one user.
@@ -78,13 +78,13 @@ impl ProfileWriter {
         let received = now_us();
         for users in users.chunks(USERS_NOTED_MAX) {
             let statements = users.iter().map(|user| self.statements_of(user, received)).collect::<Result<Vec<_>>>()?;
-            let noted: Vec<(u64, &str)> = users.iter().map(|u| (u.user_no, u.user_id.as_str())).collect();
-            self.changes.note(&noted).await?;
             let (cassandra, mut writes) = (&self.keyspace.cassandra, Vec::with_capacity(statements.len()));
             for (batch, values) in statements {
                 writes.push(async move { cassandra.batch(&batch, &values, "write profiles").await.map(|_| ()) }.boxed());
             }
             together(writes).await?;
+            let changed: Vec<(u64, &str)> = users.iter().map(|u| (u.user_no, u.user_id.as_str())).collect();
+            self.changes.note(&changed).await?;
         }
         Ok(())
     }
@@ -155,7 +155,6 @@ impl ProfileWriter {
     pub(crate) async fn erase(&self, users: &[(u64, &str)]) -> Result<()> {
         let what = "erase profiles";
         for users in users.chunks(USERS_NOTED_MAX) {
-            self.changes.note(users).await?;
             let mut erases = Vec::with_capacity(users.len());
             for (number, id) in users {
                 let values = Cells(vec![Cell::bigint(ERASED), Cell::text(id), Cell::bigint(number.cast_signed())]);
@@ -163,6 +162,7 @@ impl ProfileWriter {
                 erases.push(async move { self.keyspace.cassandra.execute(statement, &values, what).await.map(|_| ()) }.boxed());
             }
             together(erases).await?;
+            self.changes.note(users).await?;
         }
         Ok(())
     }

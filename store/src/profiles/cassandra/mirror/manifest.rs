@@ -20,6 +20,8 @@ pub(super) struct Manifest {
     pub(super) keyspace: String,
     /// All changes until then are in it, microseconds.
     pub(super) as_of: i64,
+    /// The file of the notes that will be read again and whose changes are in it; none for no notes.
+    pub(super) seen: Option<PathBuf>,
     /// Its files, by number.
     pub(super) files: Vec<ProfileFile>,
     /// Files that were replaced, and when; somebody may be reading them.
@@ -31,7 +33,7 @@ pub(super) struct Manifest {
 impl Manifest {
     /// One that nothing is replaced in yet.
     pub(super) fn new(keyspace: &str, as_of: i64, files: Vec<ProfileFile>) -> Self {
-        Self { format: FORMAT, keyspace: keyspace.to_owned(), as_of, files, replaced: Vec::new(), kept: Vec::new() }
+        Self { format: FORMAT, keyspace: keyspace.to_owned(), as_of, seen: None, files, replaced: Vec::new(), kept: Vec::new() }
     }
 
     /// The one that takes this one's place.
@@ -44,7 +46,10 @@ impl Manifest {
 
     /// Whether it names a file.
     pub(super) fn names(&self, path: &Path) -> bool {
-        self.files.iter().any(|f| f.path == path) || self.replaced.iter().any(|(p, _)| p == path) || self.kept.iter().any(|p| p == path)
+        self.seen.as_deref() == Some(path)
+            || self.files.iter().any(|f| f.path == path)
+            || self.replaced.iter().any(|(p, _)| p == path)
+            || self.kept.iter().any(|p| p == path)
     }
 
     /// The one in a folder; `None` where there is none of this keyspace and format.

@@ -1,14 +1,15 @@
 //! The columnar mirror: profiles in Cassandra as Parquet files on this machine, which queries scan.
 //!
-//! It is built by one scan over all token ranges and follows the table of changes from then on. A refresh reads who changed, then those users, and rewrites
-//! the files of their numbers; a manifest that is replaced whole says which files count. A snapshot has all changes that were acknowledged before its
+//! It is built by one scan over all token ranges and follows the table of changes from then on. A refresh reads the notes of changes that it has not seen, then
+//! those users, and rewrites the files of their numbers; a manifest that is replaced whole says which files and notes count. A snapshot has all changes that were acknowledged before its
 //! `as_of`, and perhaps later ones: it is not a state that ever was, as the rows of a scan of Cassandra are not either.
 //!
-//! Built anew, which takes a scan, if there is none, if it is older than half of what the table of changes remembers, or if more than
-//! [`CHANGED_MAX`] users changed since.
+//! Built anew, which takes a scan, if there is none, if it is older than half of what the table of changes remembers, or if so many changed that a scan
+//! is quicker than reading them one by one.
 
 mod files;
 mod manifest;
+mod seen;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -18,8 +19,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use segment_core::catalog::Catalog;
 
-use super::changes::{Changes, is_forgotten, now_us};
-use super::client::Task;
+use super::changes::{Changes, Note, is_forgotten, is_read_again, now_us};
 use super::keyspace::Keyspace;
 use super::limits::{RANGES_AT_ONCE, RANGES_OF_BUILD, USERS_READ_MAX};
 use super::table::{ProfileReader, ReadOptions, Stored, TokenRange};
@@ -33,8 +33,11 @@ use crate::profiles::{ProfileFile, ProfilesSnapshot, profiles_schema};
 use files::Heaps;
 use manifest::Manifest;
 
-/// The most changed users that a refresh takes: about 500 MB of ids.
-pub const CHANGED_MAX: usize = 4_000_000;
+/// The most notes that a refresh takes: about 500 MB.
+const NOTES_MAX: usize = 4_000_000;
+/// Reading one user costs about as much as scanning this many, and this many are read in any case.
+const SCANNED_FOR_ONE: u64 = 10;
+const CHANGED_ALWAYS: usize = 10_000;
 
 /// A workspace's mirror on this machine. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -100,6 +103,23 @@ impl Mirror {
         }
     }
 
+    /// As [`Mirror::within`], waiting so long at most; then it goes on by itself, and there is nothing yet.
+    pub(crate) async fn within_time(
+        &self,
+        catalog: &Catalog,
+        age_max: Duration,
+        at_least: i64,
+        wait: Duration,
+    ) -> Option<Result<ProfilesSnapshot>> {
+        let age_max = i64::try_from(age_max.as_micros()).unwrap_or(i64::MAX);
+        let (mirror, catalog) = (self.clone(), Arc::new(catalog.clone()));
+        let wanted = at_least.max(now_us().saturating_sub(age_max));
+        match self.keyspace.cassandra.spawn(async move { mirror.refresh_here(&catalog, wanted, None).await }) {
+            Ok(task) => task.done_within(wait).await,
+            Err(e) => Some(Err(e)),
+        }
+    }
+
     /// Refreshes it unless somebody did since `wanted`.
     async fn refreshed_since(&self, catalog: &Catalog, wanted: i64, named: Option<Vec<PathBuf>>) -> Result<ProfilesSnapshot> {
         let (mirror, catalog) = (self.clone(), Arc::new(catalog.clone()));
@@ -115,24 +135,28 @@ impl Mirror {
         let as_of = now_us();
         let options = ReadOptions { raw: true, ..ReadOptions::default() };
         let reader = ProfileReader::open_here(&self.keyspace, catalog, options).await?;
-        let followed = match &present {
-            Some(manifest) if !is_forgotten(manifest.as_of) => {
-                let changed = Changes::open(&self.keyspace).await?.since(manifest.as_of, CHANGED_MAX).await?;
-                match changed {
-                    Some(changed) => Some(self.follow(&reader, manifest, changed, catalog).await?),
-                    None => None,
+        let before = present.as_ref().filter(|m| !is_forgotten(m.as_of));
+        let changes = Changes::open(&self.keyspace).await?;
+        let notes = changes.since(before.map_or(as_of, |m| m.as_of), NOTES_MAX).await?;
+        let files = match (before, &notes) {
+            (Some(before), Some(notes)) => {
+                let changed = self.unseen(before, notes)?;
+                let scanned_for = usize::try_from(rows(&before.files) / SCANNED_FOR_ONE).unwrap_or(usize::MAX);
+                if changed.len() > scanned_for.max(CHANGED_ALWAYS) {
+                    self.build(&reader, catalog).await?
+                } else {
+                    self.follow(&reader, before, changed, catalog).await?
                 }
             }
-            Some(_) | None => None,
+            _ => self.build(&reader, catalog).await?,
         };
-        let files = match followed {
-            Some(files) => files,
-            None => self.build(&reader, catalog).await?,
-        };
+        let seen = notes.into_iter().flatten().map(|(note, _)| note).filter(|note| is_read_again(*note, as_of));
+        let seen = seen::write(&self.folder, seen)?;
         let mut manifest = match present {
             Some(before) => before.followed_by(as_of, files),
             None => Manifest::new(self.keyspace.name(), as_of, files),
         };
+        manifest.seen = seen;
         let read_since = as_of - i64::try_from(GARBAGE_AGE.as_micros()).unwrap_or(i64::MAX);
         manifest.replaced.retain(|(_, at)| *at > read_since);
         if let Some(named) = named {
@@ -141,6 +165,12 @@ impl Mirror {
         manifest.write(&self.folder)?;
         self.clean(&manifest)?;
         Ok(snapshot(&manifest, catalog))
+    }
+
+    /// Who has a note that was not seen.
+    fn unseen(&self, before: &Manifest, notes: &[(Note, String)]) -> Result<HashMap<u64, String>> {
+        let seen = before.seen.as_deref().map(seen::read).transpose()?.unwrap_or_default();
+        Ok(notes.iter().filter(|(note, _)| !seen.contains(note)).map(|((number, _), id)| (*number, id.clone())).collect())
     }
 
     /// Reads everyone.
@@ -156,8 +186,9 @@ impl Mirror {
                 }
                 Ok(())
             };
+            let cassandra = &self.keyspace.cassandra;
             // A task each, so that they decode on several threads.
-            scans.push(async move { Task(tokio::spawn(scan)).done().await }.boxed());
+            scans.push(async move { cassandra.run(scan).await }.boxed());
         }
         stream::iter(scans).buffer_unordered(RANGES_AT_ONCE).try_collect::<Vec<()>>().await?;
         let heaps = heaps.lock().map_err(|_| poisoned())?.take().ok_or_else(poisoned)?;
@@ -210,7 +241,7 @@ impl Mirror {
         let list = std::fs::read_dir(&self.folder).map_err(|e| StoreError::io("list", &self.folder, e))?;
         for entry in list {
             let path = entry.map_err(|e| StoreError::io("list", &self.folder, e))?.path();
-            if path.extension().is_some_and(|e| e == "parquet") && !manifest.names(&path) {
+            if path.extension().is_some_and(|e| e == "parquet" || e == seen::EXTENSION) && !manifest.names(&path) {
                 crate::meta::remove(&path)?;
             }
         }
@@ -220,6 +251,10 @@ impl Mirror {
 
 fn snapshot(manifest: &Manifest, catalog: &Catalog) -> ProfilesSnapshot {
     ProfilesSnapshot { as_of: Some(manifest.as_of), ..ProfilesSnapshot::new(manifest.files.clone(), profiles_schema(catalog)) }
+}
+
+fn rows(files: &[ProfileFile]) -> u64 {
+    files.iter().map(|f| f.rows).sum()
 }
 
 fn poisoned() -> StoreError {
