@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use segment_core::catalog::{Catalog, Scope};
 use segment_core::time::{INSTANT_MAX, Zone, format_instant, parse_instant};
 use segment_core::types::Type;
-use store::{DataFileInfo, EventRead, Profile, Store, Workspace};
+use store::{DataFileInfo, EventRead, FilePlace, Profile, Store, Workspace};
 use tempfile::TempDir;
 
 /// 2024-06-01T00:00:00Z.
