@@ -21,7 +21,7 @@ pub(crate) enum Command {
     /// Print the SQL of a condition.
     Sql(Sql),
     /// Say what a condition would read, its plan, its SQL, and each window as two instants.
-    Explain(Evaluated),
+    Explain(Explain),
     /// Report everything wrong with a condition, and everything suspicious.
     Check(Evaluated),
     /// Show what the workspace knows to exist, or declare more.
@@ -32,6 +32,40 @@ pub(crate) enum Command {
     /// Lists of user ids.
     #[command(subcommand)]
     List(List),
+    /// The configuration: what holds, and whether everything it names can be reached.
+    #[command(subcommand)]
+    Config(Config),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Configured {
+    /// The configuration file; the one that MUSTER_CONFIG names, or muster.toml in the data directory, if left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A setting, over file and environment, such as trino.url=http://host:8080.
+    #[arg(long = "setting", value_name = "SECTION.KEY=VALUE")]
+    pub(crate) settings: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Every setting, its value without secrets, and where that came from.
+    Show(Configuration),
+    /// Try everything that is configured, and say what is wrong.
+    Check(Configuration),
+}
+
+/// What `muster config` looks at.
+#[derive(Debug, Args)]
+pub(crate) struct Configuration {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) configured: Configured,
+    #[command(flatten)]
+    pub(crate) printed: Printed,
 }
 
 /// Where the data is.
@@ -43,6 +77,8 @@ pub(crate) struct Place {
     /// The workspace.
     #[arg(long, value_name = "W", default_value = "default")]
     pub(crate) workspace: String,
+    #[command(flatten)]
+    pub(crate) configured: Configured,
 }
 
 /// How a command that has no format of its own prints.
@@ -123,18 +159,27 @@ pub(crate) struct Evaluated {
 /// Which engine, and how much of the machine it may use.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Engine {
-    /// The backend: `parquet` (the embedded engine) or `memory` (plain and slow, for checking).
-    #[arg(long, value_name = "NAME", default_value = "parquet")]
-    pub(crate) backend: String,
-    /// The SQL's shape: arms, packed-arms, subqueries, one-scan or one-scan-bounded.
-    #[arg(long, value_name = "NAME", default_value = "arms")]
-    pub(crate) strategy: String,
-    /// Memory that a query may use before it spills to disk, MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 2048)]
-    pub(crate) memory: usize,
-    /// Threads; all processors if left out.
+    /// The backend: parquet (the embedded engine), memory (plain and slow, for checking), trino or cassandra. The router picks one if
+    /// left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backend: Option<String>,
+    /// The SQL's shape: arms, packed-arms, subqueries, one-scan or one-scan-bounded; the backend's own rule if left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) strategy: Option<String>,
+    /// Memory that a query of the embedded engine may use before it spills to disk, MiB.
+    #[arg(long, value_name = "MIB")]
+    pub(crate) memory: Option<u64>,
+    /// Threads of the embedded engine.
     #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<usize>,
+    pub(crate) threads: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) evaluated: Evaluated,
+    #[command(flatten)]
+    pub(crate) engine: Engine,
 }
 
 #[derive(Debug, Args)]
@@ -178,9 +223,9 @@ pub(crate) struct Sql {
     /// The dialect: datafusion or trino.
     #[arg(long, value_name = "NAME")]
     pub(crate) dialect: String,
-    /// The SQL's shape: arms, packed-arms, subqueries, one-scan or one-scan-bounded.
-    #[arg(long, value_name = "NAME", default_value = "arms")]
-    pub(crate) strategy: String,
+    /// The SQL's shape: arms (if left out), packed-arms, subqueries, one-scan or one-scan-bounded.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) strategy: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -11,15 +11,44 @@ use segment_core::resolve::Library;
 use segment_core::time::{self, Zone};
 use store::{Pinned, Store, Workspace};
 
-use crate::args::{Evaluated, Place};
+use crate::args::{Configured, Engine, Evaluated, Place};
+use crate::config::{Settings, Sources};
 use crate::failure::Failure;
 
 /// Bytes of a condition, far above what a thousand nodes with their values need.
 const CONDITION_BYTES_MAX: u64 = 64 << 20;
 
+/// The configuration that holds for a command, with the flags that stand for settings.
+pub(crate) fn settings(data: Option<&Path>, configured: &Configured, engine: Option<&Engine>) -> Result<Settings, Failure> {
+    let flags = engine.into_iter().flat_map(|e| {
+        let memory = e.memory.map(|n| ("--memory", ("parquet", "memory_mib"), n.to_string()));
+        let threads = e.threads.map(|n| ("--threads", ("parquet", "threads"), n.to_string()));
+        memory.into_iter().chain(threads)
+    });
+    let sources = Sources {
+        file: configured.config.clone(),
+        data: data.map(Path::to_owned),
+        variables: std::env::vars_os().collect(),
+        settings: configured.settings.clone(),
+        flags: flags.collect(),
+    };
+    sources.load().map_err(Failure::Config)
+}
+
+/// Opens the store of a command: the one place that does. It makes the data directory if `make` says so.
+pub(crate) async fn store(place: &Place, make: bool) -> Result<Store, Failure> {
+    let settings = settings(Some(&place.data), &place.configured, None)?;
+    let store = if make {
+        Store::open_with(&place.data, settings.store).await
+    } else {
+        Store::open_existing_with(&place.data, settings.store).await
+    };
+    Ok(store?)
+}
+
 /// Opens a workspace that is there.
 pub(crate) async fn workspace(place: &Place) -> Result<Workspace, Failure> {
-    let store = Store::open_existing(&place.data).await?;
+    let store = store(place, false).await?;
     match store.workspace(&place.workspace).await? {
         Some(workspace) => Ok(workspace),
         None => {

@@ -1,45 +1,110 @@
-//! From names on the command line to backends, strategies and tables.
+//! From the configuration and names on the command line to backends, strategies and tables.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use query_backends::{Backend, MemoryBackend};
+use query_backends::{Backend, MemoryBackend, Rate, Router, RouterConfig};
 use segment_core::dialect::Dialect;
 use segment_core::lower::{Strategy, Tables};
 use store::Pinned;
 
 use crate::args::Engine;
+use crate::config::Settings;
+use crate::config::keys::BACKENDS;
 use crate::failure::Failure;
 
-/// The backends that `--backend` takes.
-#[cfg(feature = "parquet")]
-const NAMES: [&str; 2] = ["parquet", "memory"];
-#[cfg(not(feature = "parquet"))]
-const NAMES: [&str; 1] = ["memory"];
+/// The router over the configured backends; over the one that `--backend` names, if it names one.
+pub(crate) fn router(engine: &Engine, settings: &Settings) -> Result<Router, Failure> {
+    let names: Vec<&str> = match &engine.backend {
+        Some(name) if !BACKENDS.contains(&name.as_str()) => {
+            return Err(Failure::Usage(format!("there is no backend \"{name}\": {}", BACKENDS.join(", "))));
+        }
+        Some(name) => vec![name],
+        None => settings.texts("router.backends").iter().map(String::as_str).collect(),
+    };
+    let (mut members, mut absent) = (Vec::new(), Vec::new());
+    for name in BACKENDS {
+        let why = match names.contains(&name).then(|| backend(name, settings)) {
+            Some(Ok(backend)) => {
+                members.push((backend, rate(name, settings)));
+                continue;
+            }
+            // Who names a backend gets its error, not another backend.
+            Some(Err(failure)) if engine.backend.is_some() => return Err(failure),
+            Some(Err(failure)) => failure.to_string(),
+            None if engine.backend.is_some() => continue,
+            None => "router.backends does not name it".to_owned(),
+        };
+        absent.push((name, why));
+    }
+    members.sort_by_key(|(b, _)| names.iter().position(|n| *n == b.name()));
+    Ok(Router::new(members, absent, config(settings)))
+}
 
-/// The backend of that name, with its share of the machine.
-pub(crate) fn backend(engine: &Engine) -> Result<Arc<dyn Backend>, Failure> {
-    match engine.backend.as_str() {
+/// The backend of that name, as it is configured.
+fn backend(name: &str, settings: &Settings) -> Result<Arc<dyn Backend>, Failure> {
+    match name {
         "memory" => Ok(Arc::new(MemoryBackend::default())),
         #[cfg(feature = "parquet")]
         "parquet" => {
-            let defaults = query_backends::ParquetConfig::default();
-            let memory_bytes_max = engine.memory.saturating_mul(1 << 20);
+            let (parquet, defaults) = (settings.parquet(), query_backends::ParquetConfig::default());
+            let bytes = |mib: u64| usize::try_from(mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+            let memory_bytes_max = bytes(parquet.memory_mib);
             let config = query_backends::ParquetConfig {
                 memory_bytes_max,
                 tables_bytes_max: memory_bytes_max as u64 / 2,
-                threads: engine.threads.map_or(defaults.threads, |n| n.max(1)),
+                threads: parquet.threads.and_then(|n| usize::try_from(n).ok()).unwrap_or(defaults.threads),
+                spill_dir: parquet.spill_dir,
+                spill_bytes_max: parquet.spill_mib.saturating_mul(1 << 20),
+                footer_bytes_max: bytes(parquet.footers_mib),
                 ..defaults
             };
             Ok(Arc::new(query_backends::ParquetBackend::new(&config)?))
         }
-        other => Err(Failure::Usage(format!("there is no backend \"{other}\": {}", NAMES.join(", ")))),
+        #[cfg(feature = "trino")]
+        "trino" => {
+            let Some(trino) = &settings.trino else { return Err(Failure::Usage("no Trino is configured: set trino.url".to_owned())) };
+            if settings.store.lake.is_none() {
+                let what = "the lake is in the data directory, where Trino does not see it: set postgres.url and s3.bucket before the first import";
+                return Err(Failure::Usage(what.to_owned()));
+            }
+            Ok(Arc::new(query_backends::TrinoBackend::new(trino)?))
+        }
+        #[cfg(feature = "cassandra")]
+        "cassandra" => match &settings.store.cassandra {
+            Some(cassandra) => Ok(Arc::new(query_backends::CassandraBackend::new(cassandra))),
+            None => Err(Failure::Usage("profiles are not in Cassandra: cassandra.contact_points is not set".to_owned())),
+        },
+        other => Err(Failure::Usage(format!("this build has no backend \"{other}\""))),
     }
 }
 
-/// The strategy of that name.
-pub(crate) fn strategy(name: &str) -> Result<Strategy, Failure> {
-    Strategy::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| {
+/// What a backend costs, as it is configured.
+fn rate(name: &str, settings: &Settings) -> Rate {
+    let number = |key: &str| settings.integer(&format!("router.{name}_{key}")).unwrap_or_default();
+    Rate {
+        start: Duration::from_millis(number("start_ms")),
+        bytes_per_s: number("mib_per_s").saturating_mul(1 << 20),
+        reads_all: name == "memory",
+        live: name == "cassandra",
+    }
+}
+
+fn config(settings: &Settings) -> RouterConfig {
+    let seconds = |key: &str| Duration::from_secs(settings.integer(key).unwrap_or_default());
+    RouterConfig {
+        fresh_within: seconds("router.fresh_within_s"),
+        rest: seconds("router.rest_s"),
+        explain_timeout: seconds("router.explain_timeout_s"),
+    }
+}
+
+/// The strategy of that name; `None`, the backend's own rule, for no name.
+pub(crate) fn strategy(name: Option<&str>) -> Result<Option<Strategy>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let found = Strategy::ALL.into_iter().find(|s| s.name() == name);
+    found.map(Some).ok_or_else(|| {
         let names: Vec<&str> = Strategy::ALL.iter().map(|s| s.name()).collect();
         Failure::Usage(format!("there is no strategy \"{name}\": {}", names.join(", ")))
     })
@@ -47,13 +112,23 @@ pub(crate) fn strategy(name: &str) -> Result<Strategy, Failure> {
 
 /// The names of a workspace's tables in an engine, for SQL that is printed rather than run.
 ///
-/// The embedded engine sees one workspace's tables; a shared one finds the events and lists under the lake's catalog
-/// and the profiles in the store's keyspace, both named after the workspace.
-pub(crate) fn tables(pinned: &Pinned, dialect: &dyn Dialect) -> Tables {
-    let shared = dialect.name() != "datafusion";
-    let name = |catalog: &str, table: &str| {
-        if shared { vec![catalog.to_owned(), pinned.workspace.clone(), table.to_owned()] } else { vec![table.to_owned()] }
+/// The embedded engine sees one workspace's tables. A shared one finds them in the lake's catalog, by the name that it has for that; where the lake
+/// is not shared, names are those that it would have.
+pub(crate) fn tables(pinned: &Pinned, dialect: &dyn Dialect, catalog: &str) -> Tables {
+    let own = dialect.name() == "datafusion";
+    let name = |table: &str| {
+        let namespace = pinned.shared.as_ref().map_or(&pinned.workspace, |s| &s.namespace);
+        if own { vec![table.to_owned()] } else { vec![catalog.to_owned(), namespace.clone(), table.to_owned()] }
     };
-    let lists: BTreeMap<String, Vec<String>> = pinned.lists.values().map(|l| (l.key.clone(), name("lake", &l.table))).collect();
-    Tables { events: name("lake", "events"), profiles: name("profiles", "profiles"), lists }
+    match pinned.shared.as_ref().filter(|_| !own) {
+        Some(shared) => Tables {
+            events: name(&shared.events.table),
+            profiles: name(&shared.profiles.table),
+            lists: shared.lists.iter().map(|(key, list)| (key.clone(), name(&list.table))).collect(),
+        },
+        None => {
+            let lists: BTreeMap<String, Vec<String>> = pinned.lists.values().map(|l| (l.key.clone(), name(&l.table))).collect();
+            Tables { events: name("events"), profiles: name("profiles"), lists }
+        }
+    }
 }

@@ -1,13 +1,18 @@
 //! Why a command failed, and the exit code that says so. One place maps every error to a code.
 //!
-//! Codes: 1 the input is refused (a condition with diagnostics, a segment with dependents), 2 the command line is wrong,
+//! Codes: 1 the input is refused (a condition with diagnostics, a segment with dependents), 2 the command line or the configuration is wrong,
 //! 3 something named is not there, 4 an import was stopped, 5 storage or a backend failed, 130 cancelled.
 
 use std::fmt;
+use std::path::PathBuf;
 
+use ingest::Reject;
 use query_backends::{BackendError, ErrorKind};
 use segment_core::diagnostics::Diagnostic;
+use serde::Serialize;
 use store::StoreError;
+
+use crate::config::Fault;
 
 /// A failed command.
 #[derive(Debug)]
@@ -20,16 +25,35 @@ pub(crate) enum Failure {
     Refused(String),
     /// The command line asks for something that cannot be.
     Usage(String),
+    /// The configuration is wrong.
+    Config(Vec<Fault>),
     /// Something named is not there.
     NotFound(String),
-    /// An import was stopped.
-    Import(String),
+    /// An import was stopped by its unusable rows.
+    Import(Box<Stopped>),
     /// Storage or a backend failed.
     Broken(String),
+    /// Some of what is configured failed its check, and the command has printed which.
+    Unreachable(usize),
     /// Stopped by the user.
     Cancelled,
     /// The reader of our output went away; nothing to say.
     OutputClosed,
+}
+
+/// The unusable rows that stopped an import.
+#[derive(Debug, Serialize)]
+pub(crate) struct Stopped {
+    /// Everything, for people.
+    #[serde(skip)]
+    pub(crate) message: String,
+    pub(crate) count: u64,
+    pub(crate) allowed: u64,
+    /// Whether reading stopped before the end of the input, so that there may be more.
+    pub(crate) more: bool,
+    /// Where all that were read are.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) first: Vec<Reject>,
 }
 
 impl Failure {
@@ -37,10 +61,10 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Failure::Condition { .. } | Failure::Reported | Failure::Refused(_) => 1,
-            Failure::Usage(_) => 2,
+            Failure::Usage(_) | Failure::Config(_) => 2,
             Failure::NotFound(_) => 3,
             Failure::Import(_) => 4,
-            Failure::Broken(_) => 5,
+            Failure::Broken(_) | Failure::Unreachable(_) => 5,
             Failure::Cancelled => 130,
             Failure::OutputClosed => 0,
         }
@@ -52,9 +76,11 @@ impl Failure {
             Failure::Condition { .. } | Failure::Reported => "invalid_condition",
             Failure::Refused(_) => "refused",
             Failure::Usage(_) => "usage",
+            Failure::Config(_) => "invalid_configuration",
             Failure::NotFound(_) => "not_found",
             Failure::Import(_) => "import_stopped",
             Failure::Broken(_) => "failed",
+            Failure::Unreachable(_) => "unreachable",
             Failure::Cancelled => "cancelled",
             Failure::OutputClosed => "output_closed",
         }
@@ -76,7 +102,13 @@ impl fmt::Display for Failure {
                 }
                 Ok(())
             }
-            Failure::Refused(m) | Failure::Usage(m) | Failure::NotFound(m) | Failure::Import(m) | Failure::Broken(m) => f.write_str(m),
+            Failure::Refused(m) | Failure::Usage(m) | Failure::NotFound(m) | Failure::Broken(m) => f.write_str(m),
+            Failure::Config(faults) => {
+                write!(f, "the configuration has {} fault{}", faults.len(), if faults.len() == 1 { "" } else { "s" })?;
+                faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+            }
+            Failure::Unreachable(n) => write!(f, "{n} of the checks failed"),
+            Failure::Import(stopped) => f.write_str(&stopped.message),
             Failure::Cancelled => f.write_str("cancelled"),
             Failure::OutputClosed | Failure::Reported => Ok(()),
         }

@@ -8,12 +8,24 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use crate::failure::Failure;
 
 /// Rows of a batch written.
 const BATCH_ROWS: usize = 1 << 16;
+
+/// A failed write; of an error of the output itself, what that says.
+fn broken(error: ParquetError) -> Failure {
+    match error {
+        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+            Ok(io) => (*io).into(),
+            Err(other) => Failure::Broken(other.to_string()),
+        },
+        other => Failure::Broken(other.to_string()),
+    }
+}
 
 /// Sorted ids: the batches as they came, and an order over them. Eight bytes a member besides the ids themselves.
 pub(crate) struct Members {
@@ -42,10 +54,6 @@ impl Members {
 
     /// A Parquet file with the column `user_id`, not null.
     pub(crate) fn write_parquet(&self, mut out: impl Write + Send) -> Result<(), Failure> {
-        let broken = |e: parquet::errors::ParquetError| match e {
-            parquet::errors::ParquetError::External(e) => Failure::Broken(e.to_string()),
-            e => Failure::Broken(e.to_string()),
-        };
         let schema = Arc::new(Schema::new(vec![Field::new("user_id", DataType::Utf8, false)]));
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
         let mut writer = ArrowWriter::try_new(&mut out, schema.clone(), Some(properties)).map_err(broken)?;

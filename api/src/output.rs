@@ -1,4 +1,4 @@
-//! Printing: the one place that writes to standard output.
+//! Printing: the one place that writes to standard output, which has results alone, and to standard error, which has everything else.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -28,6 +28,11 @@ pub(crate) fn text(text: &str) -> Result<(), Failure> {
         writeln!(out)?;
     }
     Ok(out.flush()?)
+}
+
+/// Says something on standard error. Where nobody reads that, nothing is left to do about it.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Columns of text, the numeric ones to the right, under their headings.

@@ -28,6 +28,10 @@ pub(crate) enum Cell<'a> {
     Timestamp(i64),
     /// Days.
     Date(i32),
+    /// A timestamp beyond those years, in words.
+    TimestampBeyond(&'a str),
+    /// A date beyond them.
+    DateBeyond(&'a str),
     /// Compact JSON of a list or an object.
     Json(&'a str),
     /// The same, put together from CSV cells.
@@ -59,7 +63,7 @@ impl<'a> Cell<'a> {
             Cell::Float(x) => Json::Number(float_text(x)),
             Cell::Number(text) => Json::Number(text.to_owned()),
             Cell::Bool(b) => Json::Bool(b),
-            Cell::Text(text) | Cell::CsvText(text) => Json::String(text.to_owned()),
+            Cell::Text(text) | Cell::CsvText(text) | Cell::TimestampBeyond(text) | Cell::DateBeyond(text) => Json::String(text.to_owned()),
             Cell::Timestamp(micros) => Json::String(format_instant(micros)),
             Cell::Date(days) => Json::String(format_date(days)),
             Cell::Json(text) | Cell::CsvJson(text) => Json::parse(text).unwrap_or(Json::BadString),
@@ -84,6 +88,8 @@ const TIMESTAMP: u8 = 8;
 const DATE: u8 = 9;
 const JSON: u8 = 10;
 const CSV_JSON: u8 = 11;
+const TIMESTAMP_BEYOND: u8 = 12;
+const DATE_BEYOND: u8 = 13;
 
 fn put_len(out: &mut Vec<u8>, mut n: usize) {
     while n >= 0x80 {
@@ -107,6 +113,8 @@ pub(crate) fn put(out: &mut Vec<u8>, name: u32, cell: Cell<'_>) {
         Cell::CsvText(s) => text(CSV_TEXT, s),
         Cell::Json(s) => text(JSON, s),
         Cell::CsvJson(s) => text(CSV_JSON, s),
+        Cell::TimestampBeyond(s) => text(TIMESTAMP_BEYOND, s),
+        Cell::DateBeyond(s) => text(DATE_BEYOND, s),
         Cell::Null => out.push(NULL),
         Cell::Bool(b) => out.push(if b { TRUE } else { FALSE }),
         Cell::Int(n) => put_word(out, INT, &n.to_le_bytes()),
@@ -159,6 +167,8 @@ impl<'a> Cells<'a> {
             CSV_TEXT => Cell::CsvText(self.text()?),
             JSON => Cell::Json(self.text()?),
             CSV_JSON => Cell::CsvJson(self.text()?),
+            TIMESTAMP_BEYOND => Cell::TimestampBeyond(self.text()?),
+            DATE_BEYOND => Cell::DateBeyond(self.text()?),
             _ => return None,
         };
         Some((name, cell))
@@ -211,6 +221,8 @@ mod tests {
             (9, Cell::Date(-1)),
             (10, Cell::Json("[1]")),
             (11, Cell::CsvJson("{}")),
+            (12, Cell::TimestampBeyond("9 s")),
+            (13, Cell::DateBeyond("9 days")),
         ];
         let mut bytes = Vec::new();
         for (name, cell) in cells {

@@ -32,11 +32,16 @@ impl Half {
     }
 
     /// The member of native NDJSON that holds the others.
-    pub(crate) fn container(self) -> &'static str {
+    pub(crate) const fn container(self) -> &'static str {
         match self {
             Half::Events => "properties",
             Half::Users => "attributes",
         }
+    }
+
+    /// The path inside the member that holds the others, if the column is one.
+    pub(crate) fn inner(self, column: &str) -> Option<&str> {
+        column.strip_prefix(self.container())?.strip_prefix('.')
     }
 
     fn other(self) -> Half {
@@ -152,7 +157,8 @@ pub(crate) fn check_found(mappings: &[&Mapping]) -> Result<()> {
         let anywhere = mappings.iter().flat_map(|m| &m.map).any(|m| m.column == missing.column && m.found.load(Ordering::Relaxed));
         if !anywhere {
             return Err(ImportError::Invalid(format!(
-                "no input has a column \"{}\", which is mapped to the field \"{}\"",
+                "no input has a column \"{}\", which is mapped to the field \"{}\". In NDJSON and Parquet a dotted path such as \"user.id\" \
+                 leads into an object; CSV has columns alone",
                 missing.column, missing.field
             )));
         }

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use segment_core::catalog::{Catalog, Origin, Scope};
+use segment_core::catalog::{Catalog, Field, Origin, Scope};
+use segment_core::learn::Votes;
+#[cfg(doc)]
+use segment_core::learn::{FIELDS_MAX, LEVELS_MAX};
 use serde::Serialize;
 
 use crate::names::Names;
 use crate::stats::Stats;
+use crate::tally::Tally;
 
 /// What an import did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -101,8 +105,11 @@ pub struct NameReport {
     pub values: u64,
     /// Those of them that did not convert: kept as they came, missing for comparisons.
     pub unconverted: u64,
-    /// Lists and objects that converted but for some of their parts.
+    /// Lists and objects that converted but for some of their parts: of an event all of it is kept besides, of a user what converted.
     pub partial: u64,
+    /// Whether its objects had more fields than [`FIELDS_MAX`], or deeper ones than [`LEVELS_MAX`], and the type learned from them lacks
+    /// those beyond. Values with such fields are among the partial ones.
+    pub truncated: bool,
     /// A few values that did not convert, or not wholly, as JSON.
     pub examples: Vec<String>,
 }
@@ -119,13 +126,19 @@ pub struct FileReport {
 }
 
 /// What became of the names of one half.
-pub(crate) fn names(scope: Scope, names: &Names, before: &Catalog, after: &Catalog, stats: &Stats) -> BTreeMap<String, NameReport> {
+pub(crate) fn names(
+    scope: Scope,
+    (names, tally): (&Names, &Tally),
+    before: &Catalog,
+    after: &Catalog,
+    stats: &Stats,
+) -> BTreeMap<String, NameReport> {
     let all = names.all().into_iter().enumerate();
     let reports = all.map(|(id, name)| {
         let now = after.fields(scope).get(name.as_ref());
         let then = before.fields(scope).get(name.as_ref());
         let change = match (then, now) {
-            (None, Some(field)) if field.origin == Origin::Learned => Change::Learned,
+            (None, now) if is_learned(now) => Change::Learned,
             (Some(then), Some(now)) if then.ty != now.ty => Change::Widened,
             _ => Change::Same,
         };
@@ -137,9 +150,14 @@ pub(crate) fn names(scope: Scope, names: &Names, before: &Catalog, after: &Catal
             values: stats.values,
             unconverted: stats.unconverted,
             partial: stats.partial,
+            truncated: is_learned(now) && tally.votes(id).is_some_and(Votes::is_truncated),
             examples: stats.examples,
         };
         (name.to_string(), report)
     });
     reports.collect()
+}
+
+fn is_learned(field: Option<&Field>) -> bool {
+    field.is_some_and(|field| field.origin == Origin::Learned)
 }

@@ -10,7 +10,7 @@ use crate::mapping::{Half, Mapping};
 use crate::names::Names;
 use crate::rejects::Reject;
 use crate::report::FileReport;
-use crate::rows::plan::{Made, Plan};
+use crate::rows::plan::{self, Made, Plan};
 use crate::rows::{Context, Parsed, json, table};
 
 /// Rows that become events or users.
@@ -83,13 +83,16 @@ impl Source {
                 let opened = input.open(Some(reading.progress.clone()))?;
                 // NDJSON has members, not columns; an empty CSV file has neither columns nor rows.
                 let table = !matches!(input.format, crate::input::Format::Ndjson) && !opened.columns.is_empty();
-                let plan = if table { Some(Plan::new(&opened.columns, mapping, names, &input.path, Made::File)?) } else { None };
+                let read = plan::Read { columns: &opened.columns, schema: opened.schema.as_deref() };
+                let plan = if table { Some(Plan::new(&read, mapping, names, &input.path, Made::File)?) } else { None };
                 Ok(Opened { reader: opened.reader, plan, made: Made::File, aftermath: Box::new(Aftermath::default) })
             }
             #[cfg(feature = "recipes")]
             Kind::Query(query) => {
                 let run = query.run(reading.zone, reading.scratch, reading.progress)?;
-                let plan = Plan::new(&run.columns, mapping, names, &query.recipe, run.made)?;
+                let columns: Vec<String> = run.schema.fields().iter().map(|f| f.name().clone()).collect();
+                let read = plan::Read { columns: &columns, schema: Some(&run.schema) };
+                let plan = Plan::new(&read, mapping, names, &query.recipe, run.made)?;
                 Ok(Opened { reader: run.reader, plan: Some(plan), made: run.made, aftermath: run.aftermath })
             }
         }
@@ -104,9 +107,10 @@ pub(crate) fn parse(context: &Context<'_>, plan: Option<&Plan>, chunk: Chunk) ->
         Chunk::Csv(rows) => table::parse(context, plan.ok_or_else(misread)?, &rows),
         Chunk::Batch { batch, first_row } => {
             let path = Path::new(context.file);
-            let rows = BatchTable::new(&batch, first_row, context.zone, context.made);
+            let plan = plan.ok_or_else(misread)?;
+            let rows = BatchTable::new(&batch, first_row, context.zone, context.made, &plan.paths);
             let rows = rows.map_err(|e| ImportError::input_from(path, "a column has a type that cannot be read", e))?;
-            table::parse(context, plan.ok_or_else(misread)?, &rows)
+            table::parse(context, plan, &rows)
         }
     }
 }

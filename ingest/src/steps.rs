@@ -221,8 +221,8 @@ impl Steps {
                 reasons: gathered.rejects.reasons().clone(),
                 file: gathered.rejects.path().map(std::path::Path::to_owned),
             },
-            properties: report::names(Scope::Property, &gathered.properties, base, &catalog, &event_stats),
-            attributes: report::names(Scope::Attribute, &gathered.attributes, base, &catalog, &user_stats),
+            properties: report::names(Scope::Property, (&gathered.properties, &gathered.event_tally), base, &catalog, &event_stats),
+            attributes: report::names(Scope::Attribute, (&gathered.attributes, &gathered.user_tally), base, &catalog, &user_stats),
             files: gathered.files,
             elapsed_ms: 0,
         };

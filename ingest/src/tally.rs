@@ -43,8 +43,8 @@ impl Tally {
                 Cell::Null => {}
                 Cell::Int(_) => votes.add(&self.integer, false),
                 Cell::Float(_) => votes.add(&self.decimal, false),
-                Cell::Timestamp(_) => votes.add(&self.instant, false),
-                Cell::Date(_) => votes.add(&self.date, false),
+                Cell::Timestamp(_) | Cell::TimestampBeyond(_) => votes.add(&self.instant, false),
+                Cell::Date(_) | Cell::DateBeyond(_) => votes.add(&self.date, false),
                 Cell::Bool(b) => votes.add(&Json::Bool(b), false),
                 Cell::Text(text) | Cell::CsvText(text) => {
                     if let Json::String(scratch) = &mut self.text {

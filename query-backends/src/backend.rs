@@ -7,12 +7,14 @@ use std::time::Duration;
 use arrow::array::{Int64Array, StringArray};
 use async_trait::async_trait;
 use futures::{Stream, StreamExt};
-use segment_core::lower::Strategy;
+use segment_core::compile;
+use segment_core::dialect::Dialect;
+use segment_core::lower::{Lowered, Strategy, Tables};
 use segment_core::plan::{Plan, ShownWindow};
 use store::Pinned;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
+use crate::error::{BackendError, ErrorKind, Result};
 use crate::progress::Progress;
 
 /// What is run: a plan over a pinned state.
@@ -36,6 +38,28 @@ impl Query {
     pub fn with_strategy(mut self, strategy: Strategy) -> Self {
         self.strategy = Some(strategy);
         self
+    }
+
+    /// The pinned state, for a backend that reads one.
+    ///
+    /// # Errors
+    ///
+    /// `Rejected` if the query names none.
+    pub fn state(&self) -> Result<&Arc<Pinned>> {
+        let missing = || BackendError::new(ErrorKind::Rejected, "the query names no pinned state, which this backend reads");
+        self.pinned.as_ref().ok_or_else(missing)
+    }
+
+    /// The query as SQL, by its own strategy or else by the backend's.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported`, naming everything that the dialect cannot say and every list without a table.
+    pub fn lowered(&self, dialect: &dyn Dialect, tables: &Tables, strategy: Strategy) -> Result<Lowered> {
+        compile::lowered(&self.plan, dialect, tables, self.strategy.unwrap_or(strategy)).map_err(|faults| {
+            let what: Vec<String> = faults.into_iter().map(|f| f.message).collect();
+            BackendError::new(ErrorKind::Unsupported, what.join("; "))
+        })
     }
 }
 
@@ -147,6 +171,8 @@ pub struct Capabilities {
     pub sorted: bool,
     /// The most events it takes; `None`: any number.
     pub events_max: Option<u64>,
+    /// Whether it takes trees that look at events; if not, it refuses them as `Unsupported`.
+    pub events: bool,
 }
 
 /// What a query would read and do.
@@ -166,6 +192,8 @@ pub struct Explanation {
     pub profiles: Reading,
     /// Users there are; the universe is at most that.
     pub users: u64,
+    /// The instant up to which all changes to profiles are seen, microseconds; `None`: all there are, or those of the pinned state.
+    pub profiles_as_of: Option<i64>,
 }
 
 /// One scan of the events.

@@ -114,13 +114,19 @@ impl BackendError {
 
 impl From<StoreError> for BackendError {
     fn from(error: StoreError) -> Self {
-        let kind = match &error {
-            StoreError::Unavailable { .. } | StoreError::Busy(_) => ErrorKind::Unavailable,
-            StoreError::NotFound(_) | StoreError::Conflict(_) | StoreError::Invalid(_) => ErrorKind::Rejected,
-            StoreError::Corrupt { .. } => ErrorKind::SchemaDrift,
-            StoreError::Io { source, .. } => io_kind(source),
-        };
-        Self::new(kind, "cannot read the pinned state").caused_by(error)
+        Self::new(store_kind(&error), "cannot read the pinned state").caused_by(error)
+    }
+}
+
+/// The kind of a store's failure.
+pub(crate) fn store_kind(error: &StoreError) -> ErrorKind {
+    match error {
+        error if store::is_timeout(error) => ErrorKind::Timeout,
+        error if store::is_denied(error) => ErrorKind::PermissionDenied,
+        StoreError::Unavailable { .. } | StoreError::Busy(_) => ErrorKind::Unavailable,
+        StoreError::NotFound(_) | StoreError::Conflict(_) | StoreError::Invalid(_) => ErrorKind::Rejected,
+        StoreError::Corrupt { .. } => ErrorKind::SchemaDrift,
+        StoreError::Io { source, .. } => io_kind(source),
     }
 }
 

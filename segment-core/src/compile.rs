@@ -23,13 +23,22 @@ pub struct Checked {
 
 /// Reads and resolves a condition: every fault and every warning at once.
 pub fn check(text: &str, catalog: &Catalog, library: &Library, as_of: i64) -> Checked {
+    checked(text, catalog, library, as_of, None)
+}
+
+/// The same for a condition that is to be saved as the segment `key`: a reference that leads back to it is a fault besides.
+pub fn check_to_save(key: &str, text: &str, catalog: &Catalog, library: &Library, as_of: i64) -> Checked {
+    checked(text, catalog, library, as_of, Some(key))
+}
+
+fn checked(text: &str, catalog: &Catalog, library: &Library, as_of: i64, saved_as: Option<&str>) -> Checked {
     let parsed = Condition::parse(text);
-    let resolved = resolve::resolve(&parsed.condition, catalog, library, as_of);
+    let resolved = resolve::resolve(&parsed.condition, catalog, library, as_of, saved_as);
     let mut diagnostics = parsed.diagnostics;
     diagnostics.extend(resolved.diagnostics);
     let mut warnings = resolved.warnings;
     if let Some(plan) = &resolved.plan {
-        for warning in lint::warnings(plan, &parsed.condition) {
+        for warning in lint::warnings(plan, &parsed.condition, &resolved.meanings) {
             if !warnings.iter().any(|w| w.code == warning.code && w.pointer == warning.pointer) {
                 warnings.push(warning);
             }

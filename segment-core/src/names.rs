@@ -25,6 +25,6 @@ pub(crate) fn hint(near: &[&str]) -> Option<String> {
 }
 
 /// The hint of the names nearest to one.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     hint(&near(name, known))
 }

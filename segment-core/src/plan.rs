@@ -26,6 +26,24 @@ pub struct Plan {
     pub windows: Vec<ShownWindow>,
 }
 
+impl Plan {
+    /// Whether any leaf looks at events.
+    pub fn reads_events(&self) -> bool {
+        self.root.reads_events()
+    }
+}
+
+impl Node {
+    fn reads_events(&self) -> bool {
+        match self {
+            Node::Const(_) => false,
+            Node::All(children) | Node::Any(children) => children.iter().any(|c| c.reads_events()),
+            Node::Not(child) => child.reads_events(),
+            Node::Leaf(leaf) => matches!(leaf, Leaf::Event(_)),
+        }
+    }
+}
+
 /// A window as it was resolved, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownWindow {

@@ -1,15 +1,34 @@
-//! Small constructors for the sqlparser AST, shared by lowering and the dialects.
+//! SQL to be written: expressions, made by functions and never by formatting text.
+//!
+//! This is all that a dialect needs, in this crate or in another: an [`Expr`] cannot be taken apart, and no type of the SQL
+//! library shows. Statements are made by the lowering alone.
 //!
 //! Invariant: compound expressions are wrapped so that printing keeps their meaning, and literals are escaped here
-//! and nowhere else. No SQL is built by formatting text.
+//! and nowhere else. Names of functions and types are `&'static str`, so no value of a user can stand there.
+
+mod types;
+
+use std::fmt;
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    Array, BinaryOperator, CaseWhen, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
-    ObjectNamePart, OrderByExpr, OrderByOptions, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias,
-    TableFactor, TableWithJoins, UnaryOperator, Value as Literal,
+    self, Array, CaseWhen, CastKind, DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LambdaFunction, LambdaSyntax,
+    ObjectName, ObjectNamePart, OneOrManyWithParens, OrderByExpr, OrderByOptions, Query, Select, SelectFlavor, SelectItem, SetExpr,
+    SetOperator, SetQuantifier, TableAlias, TableFactor, TableWithJoins, TypedString, UnaryOperator, Value as Literal,
 };
+
+pub use types::{BinaryOperator, DataType};
+
+/// An expression. It is printed as SQL by `Display`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expr(pub(crate) ast::Expr);
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// The text with every quote twice.
 fn doubled(text: &str, quote: char) -> String {
@@ -24,84 +43,99 @@ pub(crate) fn ident(name: &str) -> Ident {
     Ident::with_quote('"', doubled(name, '"'))
 }
 
-/// A column of no table in particular.
-pub(crate) fn column(name: &str) -> Expr {
-    Expr::Identifier(ident(name))
+/// A column of no table in particular, or a lambda's parameter; its name is quoted.
+pub fn column(name: &str) -> Expr {
+    Expr(ast::Expr::Identifier(ident(name)))
 }
 
 /// A column of an aliased table.
 pub(crate) fn column_of(table: &str, name: &str) -> Expr {
-    Expr::CompoundIdentifier(vec![ident(table), ident(name)])
+    Expr(ast::Expr::CompoundIdentifier(vec![ident(table), ident(name)]))
 }
 
 fn literal(value: Literal) -> Expr {
-    Expr::Value(value.with_empty_span())
+    Expr(ast::Expr::Value(value.with_empty_span()))
 }
 
-/// A text literal.
+/// A text literal, in single quotes, with quotes doubled and nothing else escaped.
 ///
 /// The printer leaves a quote alone that follows a backslash or another quote, as if it were escaped already. With
 /// every quote doubled beforehand it prints the text as it is.
-pub(crate) fn string(text: &str) -> Expr {
+pub fn string(text: &str) -> Expr {
     literal(Literal::SingleQuotedString(doubled(text, '\'')))
 }
 
 /// A whole number.
-pub(crate) fn integer(n: i64) -> Expr {
+pub fn integer(n: i64) -> Expr {
     literal(Literal::Number(n.to_string(), false))
 }
 
-/// A double, in the notation that every dialect reads as one.
-pub(crate) fn double(x: f64) -> Expr {
+/// A double, in a notation that every engine so far reads as one: `2.5E0`.
+pub fn double(x: f64) -> Expr {
     literal(Literal::Number(format!("{x:E}"), false))
 }
 
-pub(crate) fn boolean(b: bool) -> Expr {
+/// `true` or `false`.
+pub fn boolean(b: bool) -> Expr {
     literal(Literal::Boolean(b))
 }
 
-pub(crate) fn null() -> Expr {
+/// `NULL`, of no type.
+pub fn null() -> Expr {
     literal(Literal::Null)
 }
 
+/// `DATE '2024-02-29'`: a type's name before a text.
+pub fn typed(data_type: DataType, text: &str) -> Expr {
+    Expr(ast::Expr::TypedString(TypedString {
+        data_type: data_type.ast(),
+        value: Literal::SingleQuotedString(doubled(text, '\'')).with_empty_span(),
+        uses_odbc_syntax: false,
+    }))
+}
+
 /// Boxed, and wrapped if it binds less tightly than a comparison. Expressions are large, so they move once.
-fn nested(expr: Expr) -> Box<Expr> {
+fn nested(expr: Expr) -> Box<ast::Expr> {
     let loose = matches!(
-        expr,
-        Expr::BinaryOp { .. }
-            | Expr::UnaryOp { .. }
-            | Expr::Between { .. }
-            | Expr::InList { .. }
-            | Expr::InSubquery { .. }
-            | Expr::IsNull(_)
-            | Expr::IsNotNull(_)
+        expr.0,
+        ast::Expr::BinaryOp { .. }
+            | ast::Expr::UnaryOp { .. }
+            | ast::Expr::Between { .. }
+            | ast::Expr::InList { .. }
+            | ast::Expr::InSubquery { .. }
+            | ast::Expr::IsNull(_)
+            | ast::Expr::IsNotNull(_)
     );
-    let expr = Box::new(expr);
-    if loose { Box::new(Expr::Nested(expr)) } else { expr }
+    let expr = Box::new(expr.0);
+    if loose { Box::new(ast::Expr::Nested(expr)) } else { expr }
 }
 
-pub(crate) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: nested(left), op, right: nested(right) }
+/// `left op right`.
+pub fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr(ast::Expr::BinaryOp { left: nested(left), op: op.ast(), right: nested(right) })
 }
 
-pub(crate) fn not(expr: Expr) -> Expr {
-    Expr::UnaryOp { op: UnaryOperator::Not, expr: nested(expr) }
+/// `NOT expr`.
+pub fn not(expr: Expr) -> Expr {
+    Expr(ast::Expr::UnaryOp { op: UnaryOperator::Not, expr: nested(expr) })
 }
 
-pub(crate) fn is_null(expr: Expr) -> Expr {
-    Expr::IsNull(nested(expr))
+/// `expr IS NULL`.
+pub fn is_null(expr: Expr) -> Expr {
+    Expr(ast::Expr::IsNull(nested(expr)))
 }
 
-pub(crate) fn is_not_null(expr: Expr) -> Expr {
-    Expr::IsNotNull(nested(expr))
+/// `expr IS NOT NULL`.
+pub fn is_not_null(expr: Expr) -> Expr {
+    Expr(ast::Expr::IsNotNull(nested(expr)))
 }
 
 /// True where the expression is; never NULL.
-pub(crate) fn coalesce_false(expr: Expr) -> Expr {
+pub fn coalesce_false(expr: Expr) -> Expr {
     call("coalesce", [expr, boolean(false)])
 }
 
-fn chain(mut parts: Vec<Expr>, op: BinaryOperator, empty: Expr) -> Expr {
+fn chain(mut parts: Vec<Expr>, op: ast::BinaryOperator, empty: Expr) -> Expr {
     // Balanced, so that a thousand parts nest ten deep instead of a thousand.
     if parts.len() <= 1 {
         return parts.pop().unwrap_or(empty);
@@ -110,87 +144,117 @@ fn chain(mut parts: Vec<Expr>, op: BinaryOperator, empty: Expr) -> Expr {
         let mut parts = parts.into_iter();
         let first = parts.next().unwrap_or(empty);
         let first = *in_chain(first, &op);
-        return parts.fold(first, |left, right| {
+        return Expr(parts.fold(first, |left, right| {
             let right = in_chain(right, &op);
-            Expr::BinaryOp { left: Box::new(left), op: op.clone(), right }
-        });
+            ast::Expr::BinaryOp { left: Box::new(left), op: op.clone(), right }
+        }));
     }
     let right = parts.split_off(parts.len() / 2);
     let (left, right) = (chain(parts, op.clone(), empty.clone()), chain(right, op.clone(), empty));
-    Expr::BinaryOp { left: nested(left), op, right: nested(right) }
+    Expr(ast::Expr::BinaryOp { left: nested(left), op, right: nested(right) })
 }
 
 /// A part of a chain, boxed, and wrapped if it is a chain itself.
-fn in_chain(part: Expr, op: &BinaryOperator) -> Box<Expr> {
-    let wrapped = match &part {
-        Expr::BinaryOp { op: inner, .. } => matches!(inner, BinaryOperator::And | BinaryOperator::Or) || inner == op,
+fn in_chain(part: Expr, op: &ast::BinaryOperator) -> Box<ast::Expr> {
+    let wrapped = match &part.0 {
+        ast::Expr::BinaryOp { op: inner, .. } => matches!(inner, ast::BinaryOperator::And | ast::BinaryOperator::Or) || inner == op,
         _ => false,
     };
-    let part = Box::new(part);
-    if wrapped { Box::new(Expr::Nested(part)) } else { part }
+    let part = Box::new(part.0);
+    if wrapped { Box::new(ast::Expr::Nested(part)) } else { part }
 }
 
-pub(crate) fn and(parts: Vec<Expr>) -> Expr {
-    chain(parts, BinaryOperator::And, boolean(true))
+/// All of them; true for none.
+pub fn and(parts: Vec<Expr>) -> Expr {
+    chain(parts, ast::BinaryOperator::And, boolean(true))
 }
 
-pub(crate) fn or(parts: Vec<Expr>) -> Expr {
-    chain(parts, BinaryOperator::Or, boolean(false))
+/// One of them at least; false for none.
+pub fn or(parts: Vec<Expr>) -> Expr {
+    chain(parts, ast::BinaryOperator::Or, boolean(false))
 }
 
 /// The sum of columns, literals and calls; 0 of nothing.
 pub(crate) fn plus(parts: Vec<Expr>) -> Expr {
-    chain(parts, BinaryOperator::Plus, integer(0))
+    chain(parts, ast::BinaryOperator::Plus, integer(0))
 }
 
-pub(crate) fn in_list(expr: Expr, list: Vec<Expr>) -> Expr {
-    Expr::InList { expr: nested(expr), list, negated: false }
+/// `expr IN (…)`; the list is not empty.
+pub fn in_list(expr: Expr, list: Vec<Expr>) -> Expr {
+    Expr(ast::Expr::InList { expr: nested(expr), list: list.into_iter().map(|e| e.0).collect(), negated: false })
 }
 
 pub(crate) fn in_subquery(expr: Expr, query: Query, negated: bool) -> Expr {
-    Expr::InSubquery { expr: nested(expr), subquery: Box::new(query), negated }
+    Expr(ast::Expr::InSubquery { expr: nested(expr), subquery: Box::new(query), negated })
 }
 
-pub(crate) fn between(expr: Expr, low: Expr, high: Expr) -> Expr {
-    Expr::Between { expr: nested(expr), negated: false, low: Box::new(low), high: Box::new(high) }
+/// `expr BETWEEN low AND high`.
+pub fn between(expr: Expr, low: Expr, high: Expr) -> Expr {
+    Expr(ast::Expr::Between { expr: nested(expr), negated: false, low: Box::new(low.0), high: Box::new(high.0) })
 }
 
-pub(crate) fn cast(expr: Expr, data_type: DataType) -> Expr {
-    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+/// `CAST(expr AS type)`.
+pub fn cast(expr: Expr, data_type: DataType) -> Expr {
+    let (expr, data_type) = (Box::new(expr.0), data_type.ast());
+    Expr(ast::Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None })
 }
 
-/// `CASE WHEN condition THEN result ELSE otherwise END`.
-pub(crate) fn case_when(condition: Expr, result: Expr, otherwise: Option<Expr>) -> Expr {
-    Expr::Case {
-        case_token: AttachedToken::empty(),
-        end_token: AttachedToken::empty(),
-        operand: None,
-        conditions: vec![CaseWhen { condition, result }],
-        else_result: otherwise.map(Box::new),
-    }
+/// `CASE WHEN condition THEN result ELSE otherwise END`; without, NULL.
+pub fn case_when(condition: Expr, result: Expr, otherwise: Option<Expr>) -> Expr {
+    case(vec![(condition, result)], otherwise)
 }
 
 /// `CASE WHEN condition THEN result … ELSE otherwise END`.
-pub(crate) fn case_else(whens: Vec<(Expr, Expr)>, otherwise: Expr) -> Expr {
-    Expr::Case {
+pub fn case_else(whens: Vec<(Expr, Expr)>, otherwise: Expr) -> Expr {
+    case(whens, Some(otherwise))
+}
+
+fn case(whens: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
+    Expr(ast::Expr::Case {
         case_token: AttachedToken::empty(),
         end_token: AttachedToken::empty(),
         operand: None,
-        conditions: whens.into_iter().map(|(condition, result)| CaseWhen { condition, result }).collect(),
-        else_result: Some(Box::new(otherwise)),
-    }
+        conditions: whens.into_iter().map(|(condition, result)| CaseWhen { condition: condition.0, result: result.0 }).collect(),
+        else_result: otherwise.map(|e| Box::new(e.0)),
+    })
 }
 
-pub(crate) fn array(elem: Vec<Expr>) -> Expr {
-    Expr::Array(Array { elem, named: true })
+/// `ARRAY[…]`.
+pub fn array(elem: Vec<Expr>) -> Expr {
+    Expr(ast::Expr::Array(Array { elem: elem.into_iter().map(|e| e.0).collect(), named: true }))
 }
 
-pub(crate) fn call(name: &'static str, args: impl IntoIterator<Item = Expr>) -> Expr {
+/// `expr AT TIME ZONE 'zone'`.
+pub fn at_time_zone(expr: Expr, zone: &str) -> Expr {
+    Expr(ast::Expr::AtTimeZone { timestamp: nested(expr), time_zone: Box::new(string(zone).0) })
+}
+
+/// How an engine writes a function of one parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lambda {
+    /// `"item" -> body`.
+    Arrow,
+    /// `lambda "item" : body`.
+    Keyword,
+}
+
+/// A function of one parameter, which the body finds as [`column`] of its name.
+pub fn lambda(syntax: Lambda, parameter: &str, body: Expr) -> Expr {
+    let syntax = match syntax {
+        Lambda::Arrow => LambdaSyntax::Arrow,
+        Lambda::Keyword => LambdaSyntax::LambdaKeyword,
+    };
+    Expr(ast::Expr::Lambda(LambdaFunction { params: OneOrManyWithParens::One(ident(parameter)), body: Box::new(body.0), syntax }))
+}
+
+/// `name(args)`; the name is not quoted.
+pub fn call(name: &'static str, args: impl IntoIterator<Item = Expr>) -> Expr {
     Aggregate::new(name, args).expr()
 }
 
-/// A function call with the clauses of an aggregate.
-pub(crate) struct Aggregate {
+/// A call of an aggregate function, with its clauses.
+#[derive(Debug, Clone)]
+pub struct Aggregate {
     name: &'static str,
     args: Vec<FunctionArg>,
     distinct: bool,
@@ -199,39 +263,41 @@ pub(crate) struct Aggregate {
 }
 
 impl Aggregate {
-    pub(crate) fn new(name: &'static str, args: impl IntoIterator<Item = Expr>) -> Self {
-        let args = args.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a))).collect();
+    /// `name(args)`; the name is not quoted.
+    pub fn new(name: &'static str, args: impl IntoIterator<Item = Expr>) -> Self {
+        let args = args.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a.0))).collect();
         Self { name, args, distinct: false, order_by: Vec::new(), filter: None }
     }
 
     /// `count(*)`.
-    pub(crate) fn count_rows() -> Self {
+    pub fn count_rows() -> Self {
         let args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
         Self { name: "count", args, distinct: false, order_by: Vec::new(), filter: None }
     }
 
-    pub(crate) fn distinct(mut self) -> Self {
+    /// `name(DISTINCT …)`.
+    pub fn distinct(mut self) -> Self {
         self.distinct = true;
         self
     }
 
-    /// Orders the aggregate's input by these, ascending or descending.
-    pub(crate) fn ordered(mut self, by: Vec<Expr>, ascending: bool) -> Self {
-        self.order_by = by
-            .into_iter()
-            .map(|expr| OrderByExpr { expr, options: OrderByOptions { asc: Some(ascending), nulls_first: None }, with_fill: None })
-            .collect();
+    /// `name(… ORDER BY …)`, all ascending or all descending.
+    pub fn ordered(mut self, by: Vec<Expr>, ascending: bool) -> Self {
+        let options = OrderByOptions { asc: Some(ascending), nulls_first: None };
+        self.order_by = by.into_iter().map(|e| OrderByExpr { expr: e.0, options, with_fill: None }).collect();
         self
     }
 
-    pub(crate) fn filtered(mut self, filter: Option<Expr>) -> Self {
+    /// `name(…) FILTER (WHERE …)`, where there is a filter.
+    pub fn filtered(mut self, filter: Option<Expr>) -> Self {
         self.filter = filter;
         self
     }
 
-    pub(crate) fn expr(self) -> Expr {
+    /// The call.
+    pub fn expr(self) -> Expr {
         let clauses = if self.order_by.is_empty() { Vec::new() } else { vec![FunctionArgumentClause::OrderBy(self.order_by)] };
-        Expr::Function(Function {
+        Expr(ast::Expr::Function(Function {
             name: object_name(&[self.name], false),
             uses_odbc_syntax: false,
             parameters: FunctionArguments::None,
@@ -240,11 +306,11 @@ impl Aggregate {
                 args: self.args,
                 clauses,
             }),
-            filter: self.filter.map(Box::new),
+            filter: self.filter.map(|f| Box::new(f.0)),
             null_treatment: None,
             over: None,
             within_group: Vec::new(),
-        })
+        }))
     }
 }
 
@@ -253,9 +319,9 @@ pub(crate) fn object_name<S: AsRef<str>>(parts: &[S], quoted: bool) -> ObjectNam
 }
 
 pub(crate) fn item(expr: Expr, alias: &str) -> SelectItem {
-    match &expr {
-        Expr::Identifier(i) if i.value == alias => SelectItem::UnnamedExpr(expr),
-        _ => SelectItem::ExprWithAlias { expr, alias: ident(alias) },
+    match &expr.0 {
+        ast::Expr::Identifier(i) if i.value == alias => SelectItem::UnnamedExpr(expr.0),
+        _ => SelectItem::ExprWithAlias { expr: expr.0, alias: ident(alias) },
     }
 }
 
@@ -283,7 +349,7 @@ pub(crate) fn derived(query: Query, name: &str) -> TableFactor {
 }
 
 pub(crate) fn join(relation: TableFactor, on: Expr, left: bool) -> Join {
-    let on = JoinConstraint::On(on);
+    let on = JoinConstraint::On(on.0);
     Join { relation, global: false, join_operator: if left { JoinOperator::Left(on) } else { JoinOperator::Inner(on) } }
 }
 
@@ -311,13 +377,13 @@ pub(crate) fn select(spec: SelectSpec) -> SetExpr {
         from: vec![TableWithJoins { relation: spec.from, joins: spec.joins }],
         lateral_views: Vec::new(),
         prewhere: None,
-        selection: spec.selection,
+        selection: spec.selection.map(|e| e.0),
         connect_by: Vec::new(),
-        group_by: GroupByExpr::Expressions(spec.group_by, Vec::new()),
+        group_by: GroupByExpr::Expressions(spec.group_by.into_iter().map(|e| e.0).collect(), Vec::new()),
         cluster_by: Vec::new(),
         distribute_by: Vec::new(),
         sort_by: Vec::new(),
-        having: spec.having,
+        having: spec.having.map(|e| e.0),
         named_window: Vec::new(),
         qualify: None,
         window_before_qualify: false,

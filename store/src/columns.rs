@@ -92,7 +92,7 @@ impl ColumnsBuilder {
 }
 
 /// The value at a path below another.
-fn at<'v>(value: &'v Value, path: &[String]) -> Option<&'v Value> {
+pub(crate) fn at<'v>(value: &'v Value, path: &[String]) -> Option<&'v Value> {
     path.iter().try_fold(value, |value, name| match value {
         Value::Object(fields) => fields.get(name),
         _ => None,
@@ -100,7 +100,7 @@ fn at<'v>(value: &'v Value, path: &[String]) -> Option<&'v Value> {
 }
 
 /// In how many columns a value is stored.
-fn leaves(value: &Value) -> usize {
+pub(crate) fn leaves(value: &Value) -> usize {
     match value {
         Value::Object(fields) => 1 + fields.values().map(leaves).sum::<usize>(),
         _ => 1,

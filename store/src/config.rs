@@ -93,6 +93,9 @@ pub struct CassandraConfig {
     /// Copies of each row in the local datacenter, for keyspaces yet to be made.
     #[serde(default = "replicas")]
     pub replicas: u32,
+    /// Seconds that the columnar mirror may be behind before a query has it follow; how old it is shows in `explain`.
+    #[serde(default = "mirror_age_max_s")]
+    pub mirror_age_max_s: u64,
 }
 
 fn keyspace_prefix() -> String {
@@ -101,4 +104,8 @@ fn keyspace_prefix() -> String {
 
 fn replicas() -> u32 {
     1
+}
+
+fn mirror_age_max_s() -> u64 {
+    5
 }

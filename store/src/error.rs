@@ -82,3 +82,22 @@ impl<T, E: Into<Source>> Attempt<T> for std::result::Result<T, E> {
         self.map_err(|e| StoreError::unavailable(format!("cannot {what}"), e))
     }
 }
+
+/// Whether a request to an object store took too long, somewhere below an error. Retryable.
+pub fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error).any(|cause| {
+        cause.downcast_ref::<object_store::client::HttpError>().is_some_and(|e| e.kind() == object_store::client::HttpErrorKind::Timeout)
+    })
+}
+
+/// Whether an object store refused to be read or written, somewhere below an error.
+pub fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref())
+        .any(|cause| matches!(cause, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }))
+}
+
+/// An error and its causes.
+fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |e| e.source())
+}

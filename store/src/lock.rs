@@ -30,6 +30,11 @@ impl Lock {
         }
     }
 
+    /// Takes the lock of whoever makes a database or tables in it: SQLite cannot wait for another process that does.
+    pub(crate) async fn take_making(database: &Path) -> Result<Self> {
+        Self::take(&database.with_extension("lock")).await
+    }
+
     /// Takes the lock, waiting for whoever holds it for moments.
     pub(crate) async fn take(path: &Path) -> Result<Self> {
         for _ in 0..RETRIES_MAX {

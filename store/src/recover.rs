@@ -7,43 +7,45 @@ use iceberg::table::Table;
 
 use crate::collect::remove_table;
 use crate::error::{Result, StoreError};
-use crate::lake::lineage::Beyond;
+use crate::lake::lineage::{Beyond, Unfinished};
 use crate::lake::shared::SharedLake;
 use crate::lake::tables::{CATALOG, EVENTS, IMPORT_PROPERTY};
 use crate::layout::Layout;
-use crate::meta::{Garbage, State, remove};
+use crate::meta::{EventsState, Garbage, State, remove};
 use crate::publish::PROFILES_PREFIX;
 use crate::store::Shared;
 
 /// Times that a table of a shared lake is put back, if others change it meanwhile.
 const ATTEMPTS_MAX: usize = 8;
 
-/// Puts the lake's table back where the state row says, and removes files that nothing names.
-pub(crate) async fn recover(shared: &Shared, workspace: &str, state: &State) -> Result<Table> {
-    let garbage = shared.meta.garbage(workspace).await?;
+/// Puts the lake's table back where the state row says, and removes files that nothing names. The state is another afterwards only if an
+/// interrupted import had to be finished.
+pub(crate) async fn recover(shared: &Shared, workspace: &str) -> Result<(Table, State)> {
+    let mut state = shared.meta.state(workspace).await?;
     let table = match &shared.lake {
         Some(lake) => {
-            let table = put_back_shared(shared, lake, workspace, state).await?;
-            remove_published(shared, lake, workspace, state, &garbage).await?;
+            let table = put_back_shared(shared, lake, workspace, &mut state).await?;
+            shared.meta.forget_prepared(workspace).await?;
+            remove_published(shared, lake, workspace, &state).await?;
             // Whatever is staged was uploaded, or never will be.
             remove(&shared.data_folder(workspace))?;
             table
         }
         None => {
             let imports = shared.meta.import_ids(workspace).await?;
-            let table = put_back(shared, workspace, state, &imports).await?;
+            let table = put_back(shared, workspace, &state, &imports).await?;
             remove_event_files(&shared.data_folder(workspace), &imports)?;
             table
         }
     };
     let mut named: HashSet<PathBuf> = state.profiles.files.iter().map(|f| f.path.clone()).collect();
-    named.extend(garbage.into_iter().filter_map(|entry| match entry {
+    named.extend(shared.meta.garbage(workspace).await?.into_iter().filter_map(|entry| match entry {
         Garbage::Path(path) => Some(path),
         Garbage::Object(_) | Garbage::Table(_) => None,
     }));
     remove_profile_files(&shared.layout.columns(workspace), &named)?;
     remove(&scratch_folder(&shared.layout, workspace))?;
-    Ok(table)
+    Ok((table, state))
 }
 
 /// Puts the events' table of a lake in the directory back to the metadata file that the state names.
@@ -59,20 +61,17 @@ async fn put_back(shared: &Shared, workspace: &str, state: &State, imports: &Has
 }
 
 /// Takes the snapshots of unfinished imports out of a shared lake's table of events; what others did stays.
-async fn put_back_shared(shared: &Shared, lake: &SharedLake, workspace: &str, state: &State) -> Result<Table> {
+async fn put_back_shared(shared: &Shared, lake: &SharedLake, workspace: &str, state: &mut State) -> Result<Table> {
     let tables = shared.tables().await?;
     tables.check_owner(workspace, &shared.meta.store_id().await?).await?;
     for _ in 0..ATTEMPTS_MAX {
         let table = tables.load(workspace, EVENTS).await?;
+        state.events.check_columns(&table)?;
         let beyond = Beyond::of(&table, state.events.snapshot_id)?;
         let Some(unfinished) = beyond.unfinished() else { return Ok(table) };
         if let Some(other) = unfinished.built_on {
-            return Err(StoreError::Conflict(format!(
-                "snapshot {} of the events of workspace \"{workspace}\" was made by another engine on top of an import that was interrupted: \
-                 roll the table back to snapshot {} in that engine, then do again what it did",
-                other.snapshot_id(),
-                beyond.present().map_or("none".to_owned(), |id| id.to_string())
-            )));
+            finish(shared, workspace, state, &table, &unfinished, other).await?;
+            return Ok(table);
         }
         if lake.roll_back(workspace, &table, beyond.present(), &unfinished.snapshots).await? {
             return tables.load(workspace, EVENTS).await;
@@ -81,8 +80,28 @@ async fn put_back_shared(shared: &Shared, lake: &SharedLake, workspace: &str, st
     Err(StoreError::Busy(format!("other engines keep changing the events of workspace \"{workspace}\"")))
 }
 
+/// Finishes an interrupted import that another engine has built on: its rows may be in files of that engine's by now.
+async fn finish(shared: &Shared, workspace: &str, state: &mut State, table: &Table, unfinished: &Unfinished, other: i64) -> Result<()> {
+    let prepared = shared.meta.prepared(workspace).await?;
+    let prepared = prepared.filter(|p| p.import == unfinished.import && p.state.version == state.version + 1);
+    let Some(prepared) = prepared else {
+        return Err(StoreError::Conflict(format!(
+            "snapshot {other} of the events of workspace \"{workspace}\" was made on top of snapshot {}, of an import that this directory does not \
+             know: roll the table back to before that in the engine that made it",
+            unfinished.snapshots.first().copied().unwrap_or_default()
+        )));
+    };
+    let mut next = prepared.state.clone();
+    next.events = EventsState::of(table, true);
+    next.events.snapshot_id = unfinished.snapshots.first().copied();
+    shared.meta.switch(workspace, state.version, &next, prepared.entry().as_ref(), &prepared.garbage).await?;
+    *state = next;
+    Ok(())
+}
+
 /// Removes what was uploaded and made for states that never came to be.
-async fn remove_published(shared: &Shared, lake: &SharedLake, workspace: &str, state: &State, garbage: &[Garbage]) -> Result<()> {
+async fn remove_published(shared: &Shared, lake: &SharedLake, workspace: &str, state: &State) -> Result<()> {
+    let garbage = shared.meta.garbage(workspace).await?;
     for uri in shared.meta.uploads(workspace).await? {
         lake.objects().delete(&uri).await?;
         shared.meta.forget_upload(workspace, &uri).await?;

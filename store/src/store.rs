@@ -31,6 +31,9 @@ pub struct Store {
 pub(crate) struct Shared {
     pub(crate) layout: Layout,
     pub(crate) meta: Meta,
+    /// `None`: profiles are embedded.
+    #[cfg(feature = "cassandra")]
+    pub(crate) cassandra: Option<crate::profiles::cassandra::attached::AttachedCassandra>,
     /// `None`: the lake is in the directory.
     pub(crate) lake: Option<Arc<SharedLake>>,
     tables: OnceCell<Tables>,
@@ -124,7 +127,18 @@ impl Store {
         let lake = config.lake.map(SharedLake::new).transpose()?.map(Arc::new);
         let meta = Meta::open(&layout.database(), create).await?;
         meta.check_lake(layout.root(), identity.as_ref(), create).await?;
-        Ok(Self { shared: Arc::new(Shared { layout, meta, lake, tables: OnceCell::new() }) })
+        #[cfg(feature = "cassandra")]
+        let cassandra = config.cassandra.map(crate::profiles::cassandra::attached::AttachedCassandra::new);
+        Ok(Self {
+            shared: Arc::new(Shared {
+                layout,
+                meta,
+                #[cfg(feature = "cassandra")]
+                cassandra,
+                lake,
+                tables: OnceCell::new(),
+            }),
+        })
     }
 
     /// Its absolute path.
@@ -169,12 +183,11 @@ impl Store {
         };
         tables.ensure_namespace(name, location, &shared.meta.store_id().await?).await?;
         let table = tables.create_events(name, shared.location(name, EVENTS)?).await?;
-        let metadata_location = table.metadata_location().unwrap_or_default().to_owned();
         let mut profiles = ProfilesState::default();
         if let Some(lake) = &shared.lake {
             profiles.published = Some(publish::profiles(shared, lake, name, &catalog, &[], publish::NUMBER_FIRST).await?);
         }
-        let events = EventsState { metadata_location, snapshot_id: None };
+        let events = EventsState::of(&table, shared.lake.is_some());
         let state = State { version: VERSION_FIRST, catalog, events, profiles };
         shared.meta.insert_workspace(name, &state).await?;
         Ok(Workspace::new(shared.clone(), name))

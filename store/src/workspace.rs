@@ -14,10 +14,10 @@ use crate::lake::snapshot::EventsSnapshot;
 use crate::lake::tables::{EVENTS, open_at};
 use crate::lists::{self, ListInfo};
 use crate::lock::Lock;
-use crate::meta::{EventsState, Garbage, ImportInfo, Reading, SegmentInfo, State};
+use crate::meta::{EventsState, Garbage, ImportInfo, Prepared, Reading, SegmentInfo, State};
 use crate::names::check_key;
 use crate::pinned::{Pinned, SharedTable, SharedTables};
-use crate::profiles::{ProfilesSnapshot, profiles_schema};
+use crate::profiles::profiles_schema;
 use crate::publish;
 use crate::recover::recover;
 use crate::store::Shared;
@@ -67,7 +67,11 @@ impl Workspace {
         };
         let State { version, catalog, profiles, .. } = reading.state;
         let objects = self.shared.lake.as_ref().map(|lake| lake.objects().clone());
-        let shared = profiles.published.map(|published| SharedTables {
+        let named = profiles.files.clone();
+        let published = profiles.published.clone();
+        let profiles = self.shared.profiles_snapshot(&self.name, profiles, &catalog).await?;
+        // What changed in Cassandra since the last import is in no table yet: then other engines would find others.
+        let shared = published.filter(|_| profiles.files == named).map(|published| SharedTables {
             namespace: self.name.to_string(),
             events: SharedTable { table: EVENTS.to_owned(), snapshot_id },
             profiles: SharedTable { table: published.table, snapshot_id: published.snapshot_id },
@@ -81,7 +85,7 @@ impl Workspace {
             workspace: self.name.to_string(),
             version,
             events: EventsSnapshot::new(table, snapshot_id, events_schema(&catalog), objects),
-            profiles: ProfilesSnapshot::new(profiles.files, profiles_schema(&catalog)),
+            profiles,
             catalog: Arc::new(catalog),
             lists: reading.lists,
             segments: reading.segments,
@@ -101,6 +105,7 @@ impl Workspace {
                 continue;
             }
             let table = lake.open_events(&self.name, &location).await?;
+            reading.state.events.check_columns(&table)?;
             let snapshot_id = Beyond::of(&table, reading.state.events.snapshot_id)?.present();
             return Ok((reading, table, snapshot_id));
         }
@@ -132,33 +137,41 @@ impl Workspace {
         let _lock = self.lock()?;
         let mut state = self.shared.meta.state(&self.name).await?;
         check_grown(&state.catalog, catalog)?;
-        let mut garbage = Vec::new();
         if let Some(lake) = self.shared.lake.as_ref().filter(|_| state.version == expected_version) {
-            garbage = self.publish_catalog(lake, &mut state, catalog).await?;
+            return self.set_shared_catalog(lake, expected_version, catalog).await;
         }
         state.version = expected_version + 1;
         state.catalog = catalog.clone();
-        self.shared.meta.switch(&self.name, expected_version, &state, None, &garbage).await?;
+        self.shared.meta.switch(&self.name, expected_version, &state, None, &[]).await?;
         Ok(state.version)
     }
 
-    /// Gives the tables of a shared lake the columns of a catalog, so that engines that read them as of the state's snapshots find them.
-    /// Returns what the state no longer names.
-    async fn publish_catalog(&self, lake: &SharedLake, state: &mut State, catalog: &Catalog) -> Result<Vec<Garbage>> {
+    /// The same with a shared lake, whose tables get the catalog's columns, so that engines that read them as of the state's snapshots
+    /// find them. The lock is held.
+    async fn set_shared_catalog(&self, lake: &SharedLake, expected_version: u64, catalog: &Catalog) -> Result<u64> {
         let (shared, tables) = (&self.shared, self.shared.tables().await?);
-        let before = recover(shared, &self.name, state).await?;
+        let (before, mut state) = recover(shared, &self.name).await?;
+        if state.version != expected_version {
+            return Err(StoreError::Conflict(format!("workspace \"{}\" is at version {} now", self.name, state.version)));
+        }
+        let mut garbage = Vec::new();
+        if profiles_schema(catalog) != profiles_schema(&state.catalog) {
+            let number = shared.meta.next_table(&self.name).await?;
+            let published = publish::profiles(shared, lake, &self.name, catalog, &state.profiles.files, number).await?;
+            garbage.extend(state.profiles.published.replace(published).map(|old| Garbage::Table(old.table)));
+        }
+        state.version = expected_version + 1;
+        state.catalog = catalog.clone();
         let mut table = tables.add_columns(before.clone(), &events_schema(catalog)).await?;
         if table.metadata_location() != before.metadata_location() && table.metadata().current_snapshot_id().is_some() {
-            table = tables.append(&table, Vec::new(), &Uuid::new_v4().simple().to_string()).await?;
+            let import = Uuid::new_v4().simple().to_string();
+            let prepared = Prepared { import: import.clone(), record: None, state: state.clone(), garbage: garbage.clone() };
+            shared.meta.prepare(&self.name, &prepared).await?;
+            table = tables.append(&table, Vec::new(), &import).await?;
         }
-        state.events = EventsState::of(&table);
-        if profiles_schema(catalog) == profiles_schema(&state.catalog) {
-            return Ok(Vec::new());
-        }
-        let number = shared.meta.next_table(&self.name).await?;
-        let published = publish::profiles(shared, lake, &self.name, catalog, &state.profiles.files, number).await?;
-        let old = state.profiles.published.replace(published);
-        Ok(old.map(|old| Garbage::Table(old.table)).into_iter().collect())
+        state.events = EventsState::of(&table, true);
+        shared.meta.switch(&self.name, expected_version, &state, None, &garbage).await?;
+        Ok(state.version)
     }
 
     /// The imports committed so far, the latest first, `limit` at most.

@@ -27,12 +27,12 @@ use crate::lake::file_writer::{EventFile, EventFileWriter, Target};
 use crate::lake::keys::KeyBatches;
 use crate::lake::order::DAY_US;
 use crate::lake::schema::events_schema;
-use crate::lake::snapshot::{DataFileInfo, EventRead};
+use crate::lake::snapshot::{DataFileInfo, EventRead, EventsPlan};
 use crate::lake::tables::{EVENTS, sync, sync_metadata};
 use crate::lock::Lock;
-use crate::meta::{EventsState, Garbage, ImportEntry, ProfilesState, PublishedProfiles, State, remove};
+use crate::meta::{EventsState, Garbage, ImportEntry, Prepared, ProfilesState, PublishedProfiles, State, remove};
 use crate::pinned::Pinned;
-use crate::profiles::embedded::EmbeddedProfiles;
+use crate::profiles::writing::WritingProfiles;
 use crate::profiles::{Profile, ProfileFile, ProfileWrite, Seen, profiles_schema};
 use crate::publish::{self, profile_uri};
 use crate::recover::{recover, scratch_folder};
@@ -71,7 +71,7 @@ pub struct Writer {
     schema: SchemaRef,
     counter: Arc<AtomicU32>,
     files: Vec<EventFile>,
-    profiles: Option<EmbeddedProfiles>,
+    profiles: Option<WritingProfiles>,
     /// Files to remove unless a state row comes to name them.
     chunks: Vec<PathBuf>,
     /// Whether a state row may name the files by now.
@@ -84,14 +84,12 @@ impl Writer {
     pub(crate) async fn begin(workspace: &Workspace) -> Result<Self> {
         let lock = workspace.lock()?;
         let (shared, name) = (&workspace.shared, workspace.name());
-        let state = shared.meta.state(name).await?;
-        let table = recover(shared, name, &state).await?;
+        let (table, state) = recover(shared, name).await?;
         collect(shared, name).await?;
         for folder in [shared.layout.columns(name), shared.data_folder(name)] {
             std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("make", &folder, e))?;
         }
-        let (users, columns) = (shared.layout.users(name), shared.layout.columns(name));
-        let profiles = EmbeddedProfiles::open(&users, &columns, state.profiles.version, state.profiles.files.clone())?;
+        let profiles = shared.writing_profiles(name, &state).await?;
         let base = workspace.pin().await?;
         let schema = events_schema(&state.catalog);
         // Declared columns are added here, by the first who writes after the declaration.
@@ -114,7 +112,7 @@ impl Writer {
         })
     }
 
-    fn profiles(&mut self) -> Result<&mut EmbeddedProfiles> {
+    fn profiles(&mut self) -> Result<&mut WritingProfiles> {
         self.profiles.as_mut().ok_or_else(|| StoreError::Invalid("the writer is already committing".to_owned()))
     }
 
@@ -210,7 +208,7 @@ impl Writer {
     pub async fn existing_event_files(&self, day: i32) -> Result<Vec<DataFileInfo>> {
         let start = i64::from(day) * DAY_US;
         let read = EventRead { names: None, prefix: None, start: Some(start), end: start + DAY_US };
-        let plan = self.base.events.plan(&[read]).await?;
+        let plan = readable(self.base.events.plan(&[read]).await?)?;
         Ok(plan.files.into_iter().filter(|f| f.day == day).collect())
     }
 
@@ -223,7 +221,7 @@ impl Writer {
     /// Committed events with `received_at >= received_after`: batches of `message_id`, `received_at`; may also hold earlier ones.
     pub async fn message_ids_since(&self, received_after: i64) -> Result<KeyBatches> {
         let recent = Reference::new("received_at").greater_than_or_equal_to(Datum::timestamptz_micros(received_after));
-        let plan = self.base.events.plan_where(Some(recent)).await?;
+        let plan = readable(self.base.events.plan_where(Some(recent)).await?)?;
         Ok(KeyBatches::new(plan.files, self.base.events.objects().cloned(), &["message_id", "received_at"]))
     }
 
@@ -241,7 +239,7 @@ impl Writer {
         let workspace = self.workspace.clone();
         let (shared, name) = (&workspace.shared, workspace.name());
         let import = ImportEntry { id: self.import.clone(), record: import_record };
-        let mut rewritten = self.rewrite_profiles()?;
+        let mut rewritten = self.rewrite_profiles().await?;
         let changed = !self.files.is_empty() || rewritten.changed || catalog != self.state.catalog;
         let mut info = CommitInfo {
             version: self.state.version,
@@ -261,13 +259,16 @@ impl Writer {
             Some(profiles) if rewritten.changed => profiles.commit()?,
             _ => self.state.profiles.version,
         };
+        let profiles = ProfilesState { version: profiles_version, files: rewritten.files, published };
+        let mut state = State { version: self.state.version + 1, catalog, events: self.state.events.clone(), profiles };
+        if shared.lake.is_some() {
+            let (record, garbage) = (Some(import.record.clone()), rewritten.replaced.clone());
+            shared.meta.prepare(name, &Prepared { import: self.import.clone(), record, state: state.clone(), garbage }).await?;
+            // The next writer may have to finish what is appended now, so the files must stay from here on.
+            self.decided = true;
+        }
         self.append_events().await?;
-        let state = State {
-            version: self.state.version + 1,
-            catalog,
-            events: EventsState::of(&self.table),
-            profiles: ProfilesState { version: profiles_version, files: rewritten.files, published },
-        };
+        state.events = EventsState::of(&self.table, shared.lake.is_some());
         // From here on an error may come after the switch happened, so the files must stay; the next writer looks at the ledger.
         self.decided = true;
         match shared.meta.switch(name, self.state.version, &state, Some(&import), &rewritten.replaced).await {
@@ -286,19 +287,20 @@ impl Writer {
     }
 
     /// Writes the profiles' changed chunks.
-    fn rewrite_profiles(&mut self) -> Result<Rewritten> {
+    async fn rewrite_profiles(&mut self) -> Result<Rewritten> {
         let columns = self.workspace.shared.layout.columns(self.workspace.name());
         let catalog = self.catalog.clone();
-        let profiles = self.profiles()?;
-        let done = profiles.rewrite(&catalog);
-        let written = profiles.written().to_vec();
-        self.chunks = written;
-        let (files, replaced) = done?;
-        let changed = !self.chunks.is_empty();
-        if changed {
+        let done = self.profiles()?.rewrite(&catalog).await;
+        self.chunks = self.profiles()?.written().to_vec();
+        let rewritten = done?;
+        if rewritten.changed {
             sync(&columns)?;
         }
-        Ok(Rewritten { files, replaced: replaced.into_iter().map(Garbage::Path).collect(), changed })
+        Ok(Rewritten {
+            files: rewritten.files,
+            replaced: rewritten.replaced.into_iter().map(Garbage::Path).collect(),
+            changed: rewritten.changed,
+        })
     }
 
     /// Uploads the files and makes the profiles a table, if the lake is shared; the table that the state is to name.
@@ -307,7 +309,7 @@ impl Writer {
         let before = &self.state.profiles.published;
         let Some(lake) = &shared.lake else { return Ok(before.clone()) };
         let mut uploads: Vec<_> = self.files.iter().map(|f| (f.path.clone(), f.data_file.file_path().to_owned())).collect();
-        for chunk in rewritten.files.iter().filter(|f| self.chunks.contains(&f.path)) {
+        for chunk in rewritten.files.iter().filter(|f| !self.state.profiles.files.contains(f)) {
             uploads.push((chunk.path.clone(), profile_uri(lake, name, &chunk.path)?));
         }
         shared.meta.note_uploads(name, &self.import, &uploads.iter().map(|(_, to)| to.clone()).collect::<Vec<_>>()).await?;
@@ -337,6 +339,14 @@ impl Writer {
             self.table = shared.tables().await?.append(&self.table, files, &self.import).await?;
         }
         if is_local { sync_metadata(&shared.layout.table(name, EVENTS), self.started) } else { Ok(()) }
+    }
+}
+
+/// Refuses a plan of which something cannot be read rightly.
+fn readable(plan: EventsPlan) -> Result<EventsPlan> {
+    match plan.unsupported.first() {
+        Some(what) => Err(StoreError::Conflict(what.clone())),
+        None => Ok(plan),
     }
 }
 

@@ -98,3 +98,22 @@ async fn declarations_need_the_version_they_were_made_on() {
     let name = &catalog.properties["price"].columns[0].name;
     assert!(writer.event_file(0).unwrap().schema().field_with_name(name).is_ok());
 }
+
+/// Whoever makes the database and its tables has them to itself; the others wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn first_openings_at_once() {
+    for round in 0..3 {
+        let folder = tempfile::tempdir().unwrap();
+        let opening = (0..16).map(|i| {
+            let path = folder.path().to_owned();
+            tokio::spawn(async move {
+                let store = Store::open(&path).await.map_err(|e| format!("{e:?}"))?;
+                store.create_workspace(&format!("w{i}"), "UTC").await.map_err(|e| format!("{e:?}")).map(drop)
+            })
+        });
+        for (i, opened) in opening.collect::<Vec<_>>().into_iter().enumerate() {
+            opened.await.unwrap().unwrap_or_else(|e| panic!("round {round}, {i}: {e}"));
+        }
+        assert_eq!(Store::open(folder.path()).await.unwrap().workspaces().await.unwrap().len(), 16);
+    }
+}

@@ -6,7 +6,7 @@ use std::fs;
 use tidy::{root, sources};
 
 /// Every member of the workspace, with the members that it may depend on.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("segment-core", &[]),
     ("store", &["segment-core"]),
     ("ingest", &["store", "segment-core"]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("tests", &["ingest", "query-backends", "store", "segment-core"]),
     ("benches", &["ingest", "query-backends", "store", "segment-core"]),
     ("tidy", &[]),
+    ("examples/duckdb-backend", &["query-backends", "store", "segment-core", "muster-tests"]),
 ];
 
 /// How the names of crates begin that the compiler stays free of: runtimes, engines, databases, their types.

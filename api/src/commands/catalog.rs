@@ -3,7 +3,6 @@
 use segment_core::catalog::{Catalog as Known, Scope};
 use segment_core::declare;
 use segment_core::json::Json;
-use store::Store;
 
 use crate::args::{Catalog, Format};
 use crate::context;
@@ -23,7 +22,7 @@ pub(super) async fn run(args: Catalog) -> Result<(), Failure> {
             let zone = declare::declared_timezone(&json).map_err(refused)?;
             // Nothing is made for a declaration that is refused.
             declare::declare(&Known::new(zone.clone().unwrap_or_else(|| TIMEZONE_DEFAULT.to_owned())), &json).map_err(refused)?;
-            let store = Store::open(&args.place.data).await?;
+            let store = context::store(&args.place, true).await?;
             let workspace = match store.workspace(&args.place.workspace).await? {
                 Some(workspace) => workspace,
                 None => store.create_workspace(&args.place.workspace, zone.as_deref().unwrap_or(TIMEZONE_DEFAULT)).await?,

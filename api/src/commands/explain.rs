@@ -2,34 +2,33 @@
 
 use std::sync::Arc;
 
-use query_backends::{Explanation, Query, Reading};
+use query_backends::{Explanation, Query, Reading, Routing};
 use segment_core::plan::ShownWindow;
 use segment_core::time::format_instant;
 use serde_json::{Value, json};
 
-use crate::args::{Engine, Evaluated, Format};
+use crate::args::{Explain, Format};
 use crate::failure::Failure;
 use crate::output::{self, Table};
-use crate::{context, engines};
+use crate::{context, engines, routing};
 
-/// The backend that explains: the one that runs queries unless told otherwise.
-fn engine() -> Engine {
-    Engine { backend: "parquet".to_owned(), strategy: "arms".to_owned(), memory: 2048, threads: None }
-}
-
-pub(super) async fn run(args: Evaluated) -> Result<(), Failure> {
-    let engine = engine();
-    let backend = engines::backend(&engine)?;
+pub(super) async fn run(args: Explain) -> Result<(), Failure> {
+    let Explain { evaluated: args, engine } = args;
+    let settings = context::settings(Some(&args.place.data), &args.place.configured, Some(&engine))?;
+    let router = engines::router(&engine, &settings)?;
+    let strategy = engines::strategy(engine.strategy.as_deref())?;
     let asked = context::asked(&args).await?;
     let as_of = asked.as_of;
     let warnings = asked.checked.warnings.clone();
     let plan = context::plan_of(asked.checked)?;
-    let query = Query::new(Arc::new(plan), Arc::new(asked.pinned)).with_strategy(engines::strategy(&engine.strategy)?);
-    let explained = backend.explain(&query).await?;
+    let query = Query { plan: Arc::new(plan), pinned: Some(Arc::new(asked.pinned)), strategy };
+    let (explained, routing) = router.explain_routed(&query).await?;
+    let backend = routing.chosen().map_or("", |c| c.backend);
     match args.output {
         Format::Json => output::json(&json!({
             "as_of": format_instant(as_of),
-            "backend": backend.name(),
+            "backend": backend,
+            "routing": routing::json(&routing),
             "windows": explained.windows.iter().map(window_json).collect::<Vec<_>>(),
             "scans": explained.scans.iter().map(|s| json!({
                 "what": s.what,
@@ -40,11 +39,12 @@ pub(super) async fn run(args: Evaluated) -> Result<(), Failure> {
             "events": reading(&explained.events),
             "profiles": reading(&explained.profiles),
             "users": explained.users,
+            "profiles_as_of": explained.profiles_as_of.map(format_instant),
             "sql": explained.sql,
             "plan": explained.plan,
             "warnings": warnings,
         })),
-        Format::Text => output::text(&text(&explained, as_of, backend.name())),
+        Format::Text => output::text(&text(&explained, as_of, backend, &routing)),
     }
 }
 
@@ -65,8 +65,12 @@ fn window_json(w: &ShownWindow) -> Value {
     })
 }
 
-fn text(explained: &Explanation, as_of: i64, backend: &str) -> String {
+fn text(explained: &Explanation, as_of: i64, backend: &str, routing: &Routing) -> String {
     let mut out = format!("at {}, by {backend}, over {} users\n", format_instant(as_of), output::thousands(explained.users));
+    if let Some(at) = explained.profiles_as_of {
+        out.push_str(&format!("profiles are a mirror of Cassandra, with all changes up to {}\n", format_instant(at)));
+    }
+    out.push_str(&format!("\n{}", routing::table(routing)));
     if !explained.windows.is_empty() {
         let mut table = Table::new(&["window", "from", "until"]);
         for w in &explained.windows {

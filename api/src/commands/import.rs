@@ -1,16 +1,23 @@
 //! `muster import`: loads files into a workspace, making it if need be.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
 use ingest::{Change, ImportError, ImportReport, ImportRequest, Progress, Stage};
+use segment_core::learn::{FIELDS_MAX, LEVELS_MAX};
 use store::{Store, StoreError, Workspace};
+use tokio::sync::Notify;
 
 use super::catalog::TIMEZONE_DEFAULT;
 use crate::args::{Format, Import};
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, Stopped, chain};
 use crate::output::{self, Table};
-use crate::{context, progress};
+use crate::progress::Bar;
+use crate::{context, interrupt};
+
+/// How long an import waits for another one into the same workspace, and how often it looks whether that is over.
+const WAIT_MAX: Duration = Duration::from_secs(600);
+const WAIT_STEP: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(args: Import) -> Result<(), Failure> {
     if args.events.is_empty() && args.users.is_empty() && args.recipe.is_none() {
@@ -24,23 +31,46 @@ pub(super) async fn run(args: Import) -> Result<(), Failure> {
     if let Some(zone) = &stated {
         segment_core::time::Zone::parse(zone).map_err(Failure::Usage)?;
     }
-    let store = Store::open(&args.place.data).await?;
+    let store = context::store(&args.place, true).await?;
     let name = &args.place.workspace;
-    let found = store.workspace(name).await?;
-    let made = found.is_none();
-    let workspace = match found {
-        Some(workspace) => workspace,
-        None => make(&store, name, stated.as_deref()).await?,
-    };
-    let outcome = import(&args, &workspace, stated).await;
+    let mut made = false;
+    let outcome = imported(&args, &store, stated, &mut made).await;
     if outcome.is_err() && made {
-        // Nothing half-done: the workspace was made for this import alone.
-        store.remove_unused_workspace(name).await?;
+        // Nothing half-done: the workspace was made for this import alone. Where another import has it by now, it is for that one.
+        match store.remove_unused_workspace(name).await {
+            Ok(_) | Err(StoreError::Busy(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
     }
     let report = outcome?;
     match args.printed.output {
         Format::Json => output::json(&serde_json::to_value(&report).map_err(|e| Failure::Broken(e.to_string()))?),
         Format::Text => output::text(&text(&report)),
+    }
+}
+
+/// Imports, after whoever else does so into the workspace, which is made if it is not there; `made` says whether it was.
+async fn imported(args: &Import, store: &Store, timezone: Option<String>, made: &mut bool) -> Result<ImportReport, Failure> {
+    let name = &args.place.workspace;
+    let (began, mut told) = (Instant::now(), false);
+    loop {
+        let workspace = match store.workspace(name).await? {
+            Some(workspace) => workspace,
+            None => {
+                *made = true;
+                make(store, name, timezone.as_deref()).await?
+            }
+        };
+        match import(args, &workspace, timezone.clone()).await {
+            // Another import runs; or it made the workspace, was stopped, and took it away again.
+            Err(ImportError::Store(StoreError::Busy(_) | StoreError::NotFound(_))) if began.elapsed() < WAIT_MAX => {
+                if !std::mem::replace(&mut told, true) {
+                    output::note(&format!("note: waiting for another import into workspace \"{name}\""));
+                }
+                tokio::time::sleep(WAIT_STEP).await;
+            }
+            outcome => return outcome.map_err(failure),
+        }
     }
 }
 
@@ -64,7 +94,7 @@ fn recipe_timezone(_: &std::path::Path) -> Result<Option<String>, Failure> {
     Ok(None)
 }
 
-async fn import(args: &Import, workspace: &Workspace, timezone: Option<String>) -> Result<ImportReport, Failure> {
+async fn import(args: &Import, workspace: &Workspace, timezone: Option<String>) -> Result<ImportReport, ImportError> {
     let rejects = args.rejects.clone().unwrap_or_else(|| args.place.data.join("rejects"));
     let now = context::now_us();
     // A file of its own for each import: the time in microseconds, and the process, as two may start at once.
@@ -77,12 +107,15 @@ async fn import(args: &Import, workspace: &Workspace, timezone: Option<String>) 
     request.max_rejects = args.max_rejects;
     request.memory_bytes = args.memory.saturating_mul(1 << 20);
     request.timezone = timezone;
-    let bars = Arc::new(Bars(Mutex::new(None)));
+    let bars = Arc::new(Bars::new());
+    let stop = Arc::new(Notify::new());
+    let asked = stop.clone();
+    let _interrupted = interrupt::guard(move || asked.notify_one());
     let outcome = tokio::select! {
-        outcome = ingest::import(workspace, request, bars.clone()) => outcome.map_err(failure),
-        _ = tokio::signal::ctrl_c() => Err(Failure::Cancelled),
+        outcome = ingest::import(workspace, request, bars.clone()) => outcome,
+        () = stop.notified() => Err(ImportError::Cancelled),
     };
-    bars.clear();
+    bars.swap(None);
     outcome
 }
 
@@ -109,7 +142,8 @@ fn text(report: &ImportReport) -> String {
         }
         out.push('\n');
     }
-    let mut table = Table::new(&["kind", "name", "type", "known from", ">values", ">not converted"]);
+    let mut table = Table::new(&["kind", "name", "type", "known from", ">values", ">not converted", ">in part"]);
+    let mut notes = String::new();
     for (kind, names) in [("property", &report.properties), ("attribute", &report.attributes)] {
         for (name, n) in names {
             let from = match (n.declared, n.change) {
@@ -119,10 +153,20 @@ fn text(report: &ImportReport) -> String {
                 (false, Change::Same) => "an import",
             };
             let ty = n.ty.unwrap_or("(none)");
-            table.row(vec![kind.to_owned(), name.clone(), ty.to_owned(), from.to_owned(), count(n.values), count(n.unconverted)]);
+            let counts = [n.values, n.unconverted, n.partial].map(count);
+            table.row([kind.to_owned(), name.clone(), ty.to_owned(), from.to_owned()].into_iter().chain(counts).collect());
+            if n.truncated {
+                notes.push_str(&format!(
+                    "note: {kind} \"{name}\" has more fields than are learned ({FIELDS_MAX}, {LEVELS_MAX} levels deep); those beyond are missing for \
+                     comparisons. If they are keys of data rather than names, declare it as a map before the first import\n"
+                ));
+            }
         }
     }
     out.push_str(&format!("\n{}", table.render()));
+    if !notes.is_empty() {
+        out.push_str(&format!("\n{notes}"));
+    }
     out
 }
 
@@ -132,7 +176,7 @@ pub(super) fn failure(error: ImportError) -> Failure {
         ImportError::Store(error) => error.into(),
         ImportError::Cancelled => Failure::Cancelled,
         ImportError::Unreadable { .. } => Failure::NotFound(chain(&error)),
-        ImportError::TooManyRejects { .. } => Failure::Import(error.to_string()),
+        ImportError::TooManyRejects { .. } => stopped(error),
         ImportError::UnknownFormat { .. }
         | ImportError::Input { .. }
         | ImportError::Recipe { .. }
@@ -143,41 +187,49 @@ pub(super) fn failure(error: ImportError) -> Failure {
     }
 }
 
+/// What the rows that stopped an import were.
+fn stopped(error: ImportError) -> Failure {
+    let message = error.to_string();
+    match error {
+        ImportError::TooManyRejects { count, max, first, file, stopped } => {
+            Failure::Import(Box::new(Stopped { message, count, allowed: max, more: stopped, file, first }))
+        }
+        other => Failure::Broken(chain(&other)),
+    }
+}
+
 /// One bar for each stage.
-struct Bars(Mutex<Option<ProgressBar>>);
+struct Bars {
+    began: Instant,
+    runtime: tokio::runtime::Handle,
+    current: Mutex<Option<Bar>>,
+}
 
 impl Bars {
-    fn swap(&self, next: Option<ProgressBar>) {
-        if let Ok(mut current) = self.0.lock()
-            && let Some(before) = std::mem::replace(&mut *current, next)
-        {
-            before.finish_and_clear();
-        }
+    fn new() -> Self {
+        Self { began: Instant::now(), runtime: tokio::runtime::Handle::current(), current: Mutex::new(None) }
     }
 
-    fn clear(&self) {
-        self.swap(None);
+    fn swap(&self, next: Option<Bar>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
     }
 }
 
 impl Progress for Bars {
     fn stage(&self, stage: Stage, total: u64) {
-        let bar = progress::bar(match stage {
+        let message = match stage {
             Stage::Read => "reading",
             Stage::Deduplicate => "finding duplicates",
             Stage::Write => "writing events",
             Stage::Profiles => "merging users",
             Stage::Commit => "committing",
-        });
-        bar.set_length(total);
-        self.swap(Some(bar));
+        };
+        self.swap(Some(Bar::start(message, total, self.began, &self.runtime)));
     }
 
     fn advance(&self, done: u64) {
-        if let Ok(current) = self.0.lock()
-            && let Some(bar) = current.as_ref()
-        {
-            bar.inc(done);
+        if let Some(bar) = self.current.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            bar.advance(done);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod check;
+mod config;
 mod explain;
 mod import;
 mod list;
@@ -9,7 +10,7 @@ mod query;
 mod segment;
 mod sql;
 
-use crate::args::{Cli, Command, Format, List, Segment};
+use crate::args::{Cli, Command, Config, Format, List, QueryOutput, Segment};
 use crate::failure::Failure;
 
 /// Runs the command.
@@ -23,6 +24,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Catalog(args) => catalog::run(args).await,
         Command::Segment(command) => segment::run(command).await,
         Command::List(command) => list::run(command).await,
+        Command::Config(command) => config::run(command).await,
     }
 }
 
@@ -30,10 +32,12 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
 pub(crate) fn format(command: &Command) -> Format {
     match command {
         Command::Import(a) => a.printed.output,
-        Command::Query(a) if a.output == Some(crate::args::QueryOutput::Json) => Format::Json,
+        Command::Query(a) if matches!(a.output, Some(QueryOutput::Json | QueryOutput::Ndjson)) => Format::Json,
         Command::Query(_) => Format::Text,
         Command::Sql(a) => a.evaluated.output,
-        Command::Explain(a) | Command::Check(a) => a.output,
+        Command::Explain(a) => a.evaluated.output,
+        Command::Check(a) => a.output,
+        Command::Config(Config::Show(a) | Config::Check(a)) => a.printed.output,
         Command::Catalog(a) => a.printed.output,
         Command::Segment(
             Segment::Save { printed, .. }

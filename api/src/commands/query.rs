@@ -6,40 +6,34 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{Array, StringArray};
 use futures::StreamExt;
-use query_backends::{Backend, Query as Asked, RunMetrics, RunOptions};
+use query_backends::{Backend, Query as Asked, Router, Routing, RunMetrics, RunOptions};
 use segment_core::compile;
-use segment_core::plan::Plan;
 use segment_core::time::format_instant;
 use serde_json::json;
-use store::Pinned;
 
 use crate::args::{Engine, Evaluated, Format, Place, Query, QueryOutput};
 use crate::failure::Failure;
 use crate::members::Members;
 use crate::output::{self, Table};
 use crate::progress::Watch;
-use crate::{context, engines};
+use crate::{context, engines, interrupt, routing};
 
 /// Ids shown to people under the count.
 const SHOWN_IDS_MAX: usize = 10;
 
 pub(super) async fn run(args: Query) -> Result<(), Failure> {
-    let backend = engines::backend(&args.engine)?;
-    let strategy = engines::strategy(&args.engine.strategy)?;
+    let strategy = engines::strategy(args.engine.strategy.as_deref())?;
+    let settings = context::settings(Some(&args.place.data), &args.place.configured, Some(&args.engine))?;
+    let router = engines::router(&args.engine, &settings)?;
     let evaluated = Evaluated { place: args.place, condition: args.condition, as_of: args.as_of, output: Format::Text };
     let asked = context::asked(&evaluated).await?;
     let as_of = asked.as_of;
     let warnings = asked.checked.warnings.clone();
-    let plan = match context::plan_of(asked.checked) {
-        Err(Failure::Condition { diagnostics, warnings }) if args.output == Some(QueryOutput::Json) => {
-            output::json(&json!({ "diagnostics": diagnostics, "warnings": warnings }))?;
-            return Err(Failure::Reported);
-        }
-        plan => plan?,
-    };
+    let plan = context::plan_of(asked.checked)?;
     let pinned = Arc::new(asked.pinned);
-    let ran = evaluate(backend.as_ref(), plan, pinned.clone(), strategy, args.output != Some(QueryOutput::Count)).await?;
-    let found = Found { backend: backend.name(), as_of, snapshot: pinned.events.id(), ran };
+    let query = Asked { plan: Arc::new(plan), pinned: Some(pinned.clone()), strategy };
+    let ran = evaluate(&router, &query, args.output != Some(QueryOutput::Count)).await?;
+    let found = Found { as_of, snapshot: pinned.events.id(), ran };
     match args.output {
         Some(QueryOutput::Count) => output::text(&found.ran.count.to_string()),
         Some(QueryOutput::Ids) => lines(&found, "", |out, id| writeln!(out, "{id}")),
@@ -52,7 +46,7 @@ pub(super) async fn run(args: Query) -> Result<(), Failure> {
         Some(QueryOutput::Json) => found.json(),
         None => {
             for warning in &warnings {
-                eprintln!("note: {}: {}", warning.pointer, warning.message);
+                output::note(&format!("note: {}: {}", warning.pointer, warning.message));
             }
             output::text(&found.text())
         }
@@ -83,10 +77,16 @@ struct Ran {
     members: Members,
     elapsed: Duration,
     metrics: Option<RunMetrics>,
+    routing: Routing,
+}
+
+impl Ran {
+    fn backend(&self) -> &'static str {
+        self.routing.chosen().map_or("", |c| c.backend)
+    }
 }
 
 struct Found {
-    backend: &'static str,
     as_of: i64,
     snapshot: Option<i64>,
     ran: Ran,
@@ -102,12 +102,13 @@ impl Found {
         let mut out = output::stdout();
         write!(
             out,
-            "{{\"count\":{},\"as_of\":\"{}\",\"backend\":\"{}\",\"snapshot\":{},\"elapsed_ms\":{},\"users\":[",
+            "{{\"count\":{},\"as_of\":\"{}\",\"backend\":\"{}\",\"snapshot\":{},\"elapsed_ms\":{},\"routing\":{},\"users\":[",
             self.ran.count,
             format_instant(self.as_of),
-            self.backend,
+            self.ran.backend(),
             self.snapshot.map_or_else(|| "null".to_owned(), |id| format!("\"{id}\"")),
-            self.elapsed_ms()
+            self.elapsed_ms(),
+            routing::json(&self.ran.routing)
         )?;
         for (i, id) in self.ran.members.iter().enumerate() {
             if i > 0 {
@@ -121,10 +122,11 @@ impl Found {
 
     fn text(&self) -> String {
         let mut text = format!(
-            "{} users at {}, by {} in {} ms\n",
+            "{} user{} at {}, by {} in {} ms\n",
             output::thousands(self.ran.count),
+            if self.ran.count == 1 { "" } else { "s" },
             format_instant(self.as_of),
-            self.backend,
+            self.ran.backend(),
             self.elapsed_ms()
         );
         for id in self.ran.members.iter().take(SHOWN_IDS_MAX) {
@@ -138,24 +140,13 @@ impl Found {
 }
 
 /// Runs a plan to its end; Ctrl-C stops it.
-async fn evaluate(
-    backend: &dyn Backend,
-    plan: Plan,
-    pinned: Arc<Pinned>,
-    strategy: segment_core::lower::Strategy,
-    ids: bool,
-) -> Result<Ran, Failure> {
+async fn evaluate(router: &Router, query: &Asked, ids: bool) -> Result<Ran, Failure> {
     let options = RunOptions { ids, ..RunOptions::default() };
     let cancel = options.cancel.clone();
     let _watch = Watch::start("running", options.progress.clone());
-    let interrupt = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            cancel.cancel();
-        }
-    });
+    let interrupted = interrupt::guard(move || cancel.cancel());
     let started = Instant::now();
-    let query = Asked::new(Arc::new(plan), pinned).with_strategy(strategy);
-    let mut run = backend.run(&query, options).await?;
+    let (mut run, routing) = router.run_routed(query, options).await?;
     let mut count = 0;
     let mut batches: Vec<StringArray> = Vec::new();
     while let Some(batch) = run.users.next().await {
@@ -163,9 +154,9 @@ async fn evaluate(
         count += batch.len() as u64;
         batches.extend(batch.ids.filter(|b| !b.is_empty()));
     }
-    interrupt.abort();
+    interrupted.finish()?;
     let members = Members::sorted(batches);
-    Ok(Ran { count, members, elapsed: started.elapsed(), metrics: run.metrics().cloned() })
+    Ok(Ran { count, members, elapsed: started.elapsed(), metrics: run.metrics().cloned(), routing })
 }
 
 /// Evaluates saved segments, one after the other, and prints what each came to.
@@ -176,21 +167,22 @@ pub(super) async fn run_saved(
     engine: &Engine,
     format: Format,
 ) -> Result<(), Failure> {
-    let backend = engines::backend(engine)?;
-    let strategy = engines::strategy(&engine.strategy)?;
+    let strategy = engines::strategy(engine.strategy.as_deref())?;
+    let settings = context::settings(Some(&place.data), &place.configured, Some(engine))?;
+    let router = engines::router(engine, &settings)?;
     let workspace = context::workspace(place).await?;
     let pinned = Arc::new(workspace.pin().await?);
     let as_of = context::as_of(as_of, &pinned.catalog.timezone)?;
     let library = context::library(&pinned);
     let keys = if keys.is_empty() { pinned.segments.keys().cloned().collect() } else { keys };
-    let mut table = Table::new(&["segment", ">users", ">of all", ">ms", ">files", ">row groups", ">rows read", ">read", "time in"]);
+    let mut table = Table::new(&["segment", "by", ">users", ">of all", ">ms", ">files", ">row groups", ">rows read", ">read", "time in"]);
     let mut rows = Vec::new();
     for key in keys {
         let text = pinned.segments.get(&key).ok_or_else(|| Failure::NotFound(format!("there is no segment \"{key}\"")))?;
         let plan = context::plan_of(compile::check(text, &pinned.catalog, &library, as_of))?;
-        let query = Asked::new(Arc::new(plan.clone()), pinned.clone()).with_strategy(strategy);
-        let explanation = backend.explain(&query).await?;
-        let ran = evaluate(backend.as_ref(), plan, pinned.clone(), strategy, true).await?;
+        let query = Asked { plan: Arc::new(plan), pinned: Some(pinned.clone()), strategy };
+        let explanation = router.explain(&query).await?;
+        let ran = evaluate(&router, &query, true).await?;
         let metrics = ran.metrics.clone().unwrap_or_default();
         let files: u64 = explanation.scans.iter().map(|s| s.read.files).sum();
         let files_of: u64 = files + explanation.scans.iter().map(|s| s.files_skipped).sum::<u64>();
@@ -200,6 +192,7 @@ pub(super) async fn run_saved(
         let ms = ran.elapsed.as_secs_f64() * 1e3;
         table.row(vec![
             key.clone(),
+            ran.backend().to_owned(),
             output::thousands(ran.count),
             format!("{share:.1}%"),
             format!("{ms:.1}"),
@@ -210,16 +203,14 @@ pub(super) async fn run_saved(
             stages(&metrics),
         ]);
         rows.push(json!({
-            "segment": key, "count": ran.count, "elapsed_ms": ms, "files": files, "files_total": files_of,
+            "segment": key, "backend": ran.backend(), "count": ran.count, "elapsed_ms": ms, "files": files, "files_total": files_of,
             "row_groups": groups, "row_groups_total": groups_of, "rows_read": metrics.rows_read, "bytes_read": metrics.bytes_read,
             "stages": metrics.stages.iter().map(|s| json!({ "stage": s.name, "ms": s.time.as_secs_f64() * 1e3 })).collect::<Vec<_>>(),
         }));
     }
     match format {
-        Format::Json => output::json(&json!({ "as_of": format_instant(as_of), "backend": backend.name(), "segments": rows })),
-        Format::Text => {
-            output::text(&format!("{} at {}, by {}\n\n{}", place.workspace, format_instant(as_of), backend.name(), table.render()))
-        }
+        Format::Json => output::json(&json!({ "as_of": format_instant(as_of), "segments": rows })),
+        Format::Text => output::text(&format!("{} at {}\n\n{}", place.workspace, format_instant(as_of), table.render())),
     }
 }
 

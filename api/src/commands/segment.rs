@@ -1,9 +1,7 @@
 //! `muster segment`: saved conditions.
 
 use segment_core::compile;
-use segment_core::diagnostics::{Code, Diagnostic};
 use segment_core::json::Json;
-use segment_core::resolve;
 use segment_core::time::format_instant;
 use serde_json::json;
 
@@ -28,21 +26,7 @@ async fn save(key: &str, place: &Place, text: &str, format: Format) -> Result<()
     let workspace = context::workspace(place).await?;
     let _held = workspace.hold_references().await?;
     let pinned = workspace.pin().await?;
-    let mut library = context::library(&pinned);
-    let before = library.segments.remove(key);
-    let checked_with = |library: &resolve::Library| compile::check(text, &pinned.catalog, library, context::now_us());
-    // A reference to itself is a circle of one, not an unknown segment.
-    library.segments.insert(key.to_owned(), text.to_owned());
-    if let Some(cycle) = resolve::find_cycle(key, &library) {
-        let message = format!("segments would refer to each other in a circle: {}", cycle.join(" → "));
-        return Err(Failure::Condition { diagnostics: vec![Diagnostic::new(Code::SegmentCycle, "", message)], warnings: Vec::new() });
-    }
-    if let Some(before) = before {
-        library.segments.insert(key.to_owned(), before);
-    } else {
-        library.segments.remove(key);
-    }
-    let checked = checked_with(&library);
+    let checked = compile::check_to_save(key, text, &pinned.catalog, &context::library(&pinned), context::now_us());
     if !checked.diagnostics.is_empty() {
         return Err(Failure::Condition { diagnostics: checked.diagnostics, warnings: checked.warnings });
     }

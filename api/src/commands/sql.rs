@@ -10,14 +10,16 @@ use crate::failure::Failure;
 use crate::output;
 
 pub(super) async fn run(args: Sql) -> Result<(), Failure> {
-    let strategy = engines::strategy(&args.strategy)?;
+    let strategy = engines::strategy(args.strategy.as_deref())?.unwrap_or_default();
+    let place = &args.evaluated.place;
+    let settings = context::settings(Some(&place.data), &place.configured, None)?;
     let asked = context::asked(&args.evaluated).await?;
     let Some(dialect) = dialect::named(&args.dialect) else {
         return Err(Failure::Usage(format!("there is no dialect \"{}\": {}", args.dialect, dialect::NAMES.join(", "))));
     };
     let warnings = asked.checked.warnings.clone();
     let plan = context::plan_of(asked.checked)?;
-    let tables = engines::tables(&asked.pinned, dialect.as_ref());
+    let tables = engines::tables(&asked.pinned, dialect.as_ref(), settings.text("trino.catalog").unwrap_or_default());
     let lowered = compile::lowered(&plan, dialect.as_ref(), &tables, strategy)
         .map_err(|diagnostics| Failure::Condition { diagnostics, warnings: warnings.clone() })?;
     match args.evaluated.output {

@@ -1,7 +1,7 @@
 //! Input files: their format, and their rows in chunks.
 //!
-//! In: a path. Out: chunks of rows in the file's order, which other threads parse. Compression is told by the first bytes,
-//! the format by the name's extension and otherwise by the first bytes too.
+//! In: a path. Out: chunks of rows in the file's order, which other threads parse. Compression and Parquet are told by the first bytes,
+//! whatever the name; which text it is by the name's extension, and by the first bytes where that says nothing.
 
 pub(crate) mod csv;
 pub(crate) mod lines;
@@ -12,6 +12,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
 use crate::error::{ImportError, Result};
@@ -19,6 +20,8 @@ use crate::request::Progress;
 
 /// How many bytes the format is told by.
 const SNIFF_BYTES: u64 = 4_096;
+/// What Parquet files begin with.
+const PARQUET_HEAD: &[u8] = b"PAR1";
 /// Bytes read from a file at a time.
 const READ_BYTES: usize = 256 << 10;
 
@@ -72,6 +75,8 @@ pub(crate) struct Input {
 pub(crate) struct Opened {
     pub(crate) reader: Box<dyn Reader>,
     pub(crate) columns: Vec<String>,
+    /// Their types, in a format that has such.
+    pub(crate) schema: Option<SchemaRef>,
 }
 
 impl Input {
@@ -99,17 +104,13 @@ impl Input {
         };
         let mut input = Self { path: path.to_owned(), format: Format::Ndjson, compression, bytes: metadata.len() };
         let name = path.file_name().map(|n| n.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-        let (bare, claimed) = match name.rsplit_once('.') {
-            Some((bare, "gz")) => (bare, Some(Compression::Gzip)),
-            Some((bare, "zst" | "zstd")) => (bare, Some(Compression::Zstd)),
-            _ => (name.as_str(), None),
+        let bare = match name.rsplit_once('.') {
+            Some((bare, "gz" | "zst" | "zstd")) => bare,
+            _ => name.as_str(),
         };
-        if claimed.is_some_and(|c| c != compression) && !head.is_empty() {
-            let message = "the name says that it is compressed, the content is not so compressed".to_owned();
-            return Err(ImportError::UnknownFormat { path: path.to_owned(), message });
-        }
         let extension = bare.rsplit_once('.').map(|(_, extension)| extension);
         input.format = match extension {
+            _ if head.starts_with(PARQUET_HEAD) => Format::Parquet,
             Some("ndjson" | "jsonl" | "json") => Format::Ndjson,
             Some("csv") => Format::Csv { delimiter: b',' },
             Some("tsv") => Format::Csv { delimiter: b'\t' },
@@ -131,10 +132,8 @@ impl Input {
     /// Files whose content cannot be what the name says, and that would be read as rows of nonsense.
     fn refuse_impostors(&self, head: &[u8]) -> Result<()> {
         let refuse = |message: &str| Err(ImportError::UnknownFormat { path: self.path.clone(), message: message.to_owned() });
-        let is_parquet = head.starts_with(b"PAR1");
         match self.format {
-            Format::Parquet if !is_parquet => refuse("the name says that it is Parquet, the content is not"),
-            Format::Ndjson | Format::Csv { .. } if is_parquet => refuse("the name says that it is text, the content is Parquet"),
+            Format::Parquet if !head.starts_with(PARQUET_HEAD) => refuse("the name says that it is Parquet, the content is not"),
             Format::Ndjson if self.compression == Compression::None && head.trim_ascii_start().starts_with(b"[") => {
                 refuse("this is one JSON list; NDJSON has one object a line")
             }
@@ -145,18 +144,21 @@ impl Input {
     /// Opens it, telling `progress` of bytes read.
     pub(crate) fn open(&self, progress: Option<Arc<dyn Progress>>) -> Result<Opened> {
         match self.format {
-            Format::Ndjson => {
-                Ok(Opened { reader: Box::new(lines::LineReader::new(self.path.clone(), self.text(progress)?)), columns: Vec::new() })
-            }
+            Format::Ndjson => Ok(Opened {
+                reader: Box::new(lines::LineReader::new(self.path.clone(), self.text(progress)?)),
+                columns: Vec::new(),
+                schema: None,
+            }),
             Format::Csv { delimiter } => {
                 let reader = csv::CsvReader::new(self.path.clone(), self.text(progress)?, delimiter)?;
                 let columns = reader.columns().to_vec();
-                Ok(Opened { reader: Box::new(reader), columns })
+                Ok(Opened { reader: Box::new(reader), columns, schema: None })
             }
             Format::Parquet => {
                 let reader = parquet::ParquetReader::new(self, progress)?;
-                let columns = reader.columns();
-                Ok(Opened { reader: Box::new(reader), columns })
+                let schema = reader.schema();
+                let columns = schema.fields().iter().map(|f| f.name().clone()).collect();
+                Ok(Opened { reader: Box::new(reader), columns, schema: Some(schema) })
             }
         }
     }
@@ -173,11 +175,8 @@ impl Input {
     }
 }
 
-/// What text or bytes look like.
+/// What text looks like.
 fn sniff(start: &[u8]) -> Option<Format> {
-    if start.starts_with(b"PAR1") {
-        return Some(Format::Parquet);
-    }
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     if text.starts_with(b"{") {
         return Some(Format::Ndjson);

@@ -1,5 +1,6 @@
 //! Parquet in record batches, and batches as tables.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::limits::CHUNK_ROWS;
 use crate::rejects::{Fault, Reason};
 use crate::request::Progress;
 use crate::rows::columns::Column;
+use crate::rows::paths::{self, FieldPath};
 use crate::rows::plan::Made;
 use crate::rows::table::Table;
 
@@ -39,13 +41,7 @@ impl ParquetReader {
         Ok(Self { input: input.clone(), reader, next_row: 1, rows, progress })
     }
 
-    pub(crate) fn columns(&self) -> Vec<String> {
-        use arrow::record_batch::RecordBatchReader;
-        self.reader.schema().fields().iter().map(|f| f.name().clone()).collect()
-    }
-
     /// The Arrow schema of its batches.
-    #[cfg(feature = "recipes")]
     pub(crate) fn schema(&self) -> arrow::datatypes::SchemaRef {
         use arrow::record_batch::RecordBatchReader;
         self.reader.schema()
@@ -71,6 +67,10 @@ impl Reader for ParquetReader {
 pub(crate) struct BatchTable {
     names: Vec<String>,
     columns: Vec<Column>,
+    /// Columns without what was taken out of them, by their place.
+    cut: BTreeMap<usize, Column>,
+    /// What was taken out.
+    taken: Vec<Column>,
     faults: Vec<(usize, usize, Reason)>,
     rows: usize,
     first_row: u64,
@@ -78,8 +78,14 @@ pub(crate) struct BatchTable {
 }
 
 impl BatchTable {
-    /// Reads a batch.
-    pub(crate) fn new(batch: &RecordBatch, first_row: u64, zone: &Zone, made: Made) -> std::result::Result<Self, ArrowError> {
+    /// Reads a batch. Fields at `paths` are columns behind the others, and no longer in theirs.
+    pub(crate) fn new(
+        batch: &RecordBatch,
+        first_row: u64,
+        zone: &Zone,
+        made: Made,
+        paths: &[FieldPath],
+    ) -> std::result::Result<Self, ArrowError> {
         let schema = batch.schema();
         let mut columns = Vec::with_capacity(batch.num_columns());
         for (array, field) in batch.columns().iter().zip(schema.fields()) {
@@ -90,7 +96,16 @@ impl BatchTable {
         let mut faults: Vec<_> = faults.collect();
         faults.sort_unstable();
         let names = schema.fields().iter().map(|f| f.name().clone()).collect();
-        Ok(Self { names, columns, faults, rows: batch.num_rows(), first_row, made })
+        let mut inside: BTreeMap<usize, Vec<&[usize]>> = BTreeMap::new();
+        for (first, rest) in paths.iter().filter_map(|path| path.split_first()) {
+            inside.entry(*first).or_default().push(rest);
+        }
+        let mut cut = BTreeMap::new();
+        for (at, fields) in inside {
+            cut.insert(at, Column::new(&paths::without(batch, at, &fields)?, zone)?);
+        }
+        let taken = paths.iter().map(|path| Column::new(&paths::taken(batch, path)?, zone)).collect::<std::result::Result<_, _>>()?;
+        Ok(Self { names, columns, cut, taken, faults, rows: batch.num_rows(), first_row, made })
     }
 
     /// The columns that make up a row's content.
@@ -106,7 +121,11 @@ impl Table for BatchTable {
     }
 
     fn cell(&self, column: usize, row: usize) -> Option<Cell<'_>> {
-        self.columns.get(column).map(|c| c.cell(row, self.made.is_csv()))
+        let column = match column.checked_sub(self.columns.len()) {
+            Some(behind) => self.taken.get(behind),
+            None => self.cut.get(&column).or_else(|| self.columns.get(column)),
+        };
+        column.map(|c| c.cell(row, self.made.is_csv()))
     }
 
     fn fault(&self, row: usize) -> Option<Fault> {

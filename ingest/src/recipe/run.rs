@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -39,7 +40,7 @@ pub(crate) struct Query {
 /// A query that runs.
 pub(crate) struct Running {
     pub(crate) reader: Box<dyn Reader>,
-    pub(crate) columns: Vec<String>,
+    pub(crate) schema: SchemaRef,
     pub(crate) made: Made,
     pub(crate) aftermath: Box<dyn FnOnce() -> Aftermath>,
 }
@@ -63,7 +64,6 @@ impl Query {
         let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let stream = runtime.block_on(async { context.sql_with_options(&self.sql, options).await?.execute_stream().await });
         let stream = stream.map_err(failed)?;
-        let columns = stream.schema().fields().iter().map(|f| f.name().clone()).collect();
         let first = self.first;
         let aftermath = move || {
             let log = std::mem::take(&mut *log.lock().unwrap_or_else(PoisonError::into_inner));
@@ -74,8 +74,9 @@ impl Query {
             Aftermath { rejects: log.rejects, files: Some(log.files.into_iter().map(report).collect()) }
         };
         let csv = self.inputs.iter().any(|input| matches!(input.format, Format::Csv { .. }));
+        let schema = stream.schema();
         let reader = QueryReader { recipe: self.recipe.clone(), runtime, stream, next_row: 1 };
-        Ok(Running { reader: Box::new(reader), columns, made: Made::Query { csv }, aftermath: Box::new(aftermath) })
+        Ok(Running { reader: Box::new(reader), schema, made: Made::Query { csv }, aftermath: Box::new(aftermath) })
     }
 
     fn failed(&self, error: DataFusionError) -> ImportError {

@@ -2,8 +2,8 @@
 //!
 //! # Shape
 //!
-//! The files' columns; of CSV as text, empty fields as nulls; of NDJSON the top-level members and those of `properties`, as
-//! integers, numbers or booleans where all values are, else as text (lists and objects as JSON). Then `_position` (the row's
+//! The files' columns; of CSV as text, empty fields as nulls; of NDJSON the top-level members and those of `properties` and `attributes`,
+//! as integers, numbers or booleans where all values are, else as text (lists and objects as JSON). Then `_position` (the row's
 //! number in its file), `_row` (the message id that the row has when it states none) and `_file` (the file's name).
 
 use std::collections::BTreeMap;
@@ -165,7 +165,7 @@ impl Batches {
         let mut rows = Rows::default();
         let found: BTreeMap<String, ArrayRef> = match chunk {
             Chunk::Batch { batch, first_row } => {
-                let table = BatchTable::new(&batch, first_row, &self.zone, Made::File);
+                let table = BatchTable::new(&batch, first_row, &self.zone, Made::File, &[]);
                 let table = table.map_err(|e| ImportError::input_from(file.as_ref(), "a column has a type that cannot be read", e))?;
                 (0..table.rows()).for_each(|row| rows.add(table.position(row), table.content(row, seed)));
                 columns.iter().cloned().zip(batch.columns().iter().cloned()).collect()
@@ -221,7 +221,7 @@ impl Batches {
             if line.is_empty() {
                 continue;
             }
-            match json::object(line) {
+            match json::usable(line) {
                 Ok(members) => {
                     rows.add(number, json::content(line));
                     objects.push(flat(members));

@@ -20,7 +20,7 @@ pub(crate) struct Column {
     data: Data,
     /// Rows whose value makes the row unusable.
     faults: Vec<(usize, Reason)>,
-    /// Times and dates beyond the years that there are: kept as text, which is no time.
+    /// Times and dates beyond the years that there are, in words.
     beyond: BTreeMap<usize, String>,
 }
 
@@ -95,7 +95,9 @@ impl Column {
             Data::Timestamp(a) if a.is_valid(row) => Cell::Timestamp(a.value(row)),
             Data::Date(a) if a.is_valid(row) => Cell::Date(a.value(row)),
             Data::Json(a) if a.is_valid(row) => Cell::Json(a.value(row)),
-            _ => self.beyond.get(&row).map_or(Cell::Null, |text| Cell::Text(text)),
+            Data::Timestamp(_) => self.beyond.get(&row).map_or(Cell::Null, |text| Cell::TimestampBeyond(text)),
+            Data::Date(_) => self.beyond.get(&row).map_or(Cell::Null, |text| Cell::DateBeyond(text)),
+            _ => Cell::Null,
         }
     }
 

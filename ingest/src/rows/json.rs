@@ -2,7 +2,7 @@
 //!
 //! A line is an object. Its own fields are members of their native or mapped names; `properties` (`attributes`) holds the
 //! others, and so do further top-level members, over which those inside win. A mapped column is a top-level member, a member
-//! of `properties`, or a dotted path.
+//! of `properties`, or a dotted path into an object, `properties` itself among them.
 
 use segment_core::convert::{canonical_user_id, is_integer_overflow, normalize_dotted};
 use segment_core::json::{Json, NOT_UTF8};
@@ -40,7 +40,7 @@ pub(crate) fn content(line: &[u8]) -> u128 {
 }
 
 /// The object of a line.
-pub(crate) fn object(line: &[u8]) -> std::result::Result<Vec<(String, Json)>, Fault> {
+fn object(line: &[u8]) -> std::result::Result<Vec<(String, Json)>, Fault> {
     let malformed = |byte: usize, message: String, reason| Fault { reason, place: Some(Place::Byte(byte as u64)), message };
     let text = match std::str::from_utf8(line) {
         Ok(text) => text,
@@ -53,6 +53,15 @@ pub(crate) fn object(line: &[u8]) -> std::result::Result<Vec<(String, Json)>, Fa
             let byte = text.char_indices().nth(e.column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
             Err(malformed(byte + 1, e.message, Reason::MalformedJson))
         }
+    }
+}
+
+/// The object of a line that can be a row: every integer in it has 64 bits.
+pub(crate) fn usable(line: &[u8]) -> std::result::Result<Vec<(String, Json)>, Fault> {
+    let members = object(line)?;
+    match members.iter().find(|(_, value)| is_integer_overflow(value)) {
+        Some((name, _)) => Err(Fault::field(Reason::IntegerOverflow, name, "an integer of more than 64 bits")),
+        None => Ok(members),
     }
 }
 
@@ -69,13 +78,10 @@ struct Line {
 }
 
 fn row(builder: &mut Builder<'_>, line: &[u8], number: u64) -> Result<Checked<()>> {
-    let members = match object(line) {
+    let members = match usable(line) {
         Ok(members) => members,
         Err(fault) => return Ok(Err(fault)),
     };
-    if let Some((name, _)) = members.iter().find(|(_, value)| is_integer_overflow(value)) {
-        return Ok(Err(Fault::field(Reason::IntegerOverflow, name, "an integer of more than 64 bits")));
-    }
     let mapping = builder.context.mapping;
     let parts = if mapping.is_empty() { native(mapping.half, members) } else { mapped(mapping, members) };
     let (user_id, event, ts, message_id) = match fields(builder.context, &parts.own) {
@@ -121,7 +127,8 @@ fn mapped(mapping: &Mapping, members: Members) -> Line {
     let mut taken: Vec<&str> = Vec::new();
     for (&field, place) in mapping.half.own().iter().zip(&mut own) {
         let column = mapping.column(field);
-        let from_column = column.and_then(|column| find(&top, column).or_else(|| find(&inside, column)));
+        let from_column = column
+            .and_then(|column| find(&top, column).or_else(|| find(&inside, column)).or_else(|| find(&inside, mapping.half.inner(column)?)));
         if from_column.is_some() {
             taken.extend(column);
         }
@@ -133,7 +140,8 @@ fn mapped(mapping: &Mapping, members: Members) -> Line {
     }
     let mut renamed = Vec::new();
     for (field, column) in mapping.renamed() {
-        if let Some(value) = find(&inside, column).or_else(|| find(&top, column)) {
+        let value = find(&inside, column).or_else(|| find(&top, column));
+        if let Some(value) = value.or_else(|| find(&inside, mapping.half.inner(column)?)) {
             taken.push(column);
             renamed.push((field.to_owned(), value));
         }
@@ -142,6 +150,9 @@ fn mapped(mapping: &Mapping, members: Members) -> Line {
         mapping.found(column);
         remove(&mut top, column);
         remove(&mut inside, column);
+        if let Some(inner) = mapping.half.inner(column) {
+            remove(&mut inside, inner);
+        }
     }
     top.append(&mut inside);
     top.append(&mut renamed);

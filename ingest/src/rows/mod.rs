@@ -2,6 +2,7 @@
 
 pub(crate) mod columns;
 pub(crate) mod json;
+pub(crate) mod paths;
 pub(crate) mod plan;
 pub(crate) mod table;
 
@@ -168,6 +169,9 @@ pub(crate) fn instant(cell: Cell<'_>, field: &str, zone: &Zone) -> std::result::
         },
         Cell::Int(n) => return refused(&format!("the number {n}")),
         Cell::Float(_) | Cell::Number(_) => return refused("a number"),
+        Cell::TimestampBeyond(text) | Cell::DateBeyond(text) => {
+            return refused(&format!("{text}, which is not within the years 1 to 9999,"));
+        }
         Cell::Bool(_) => return refused("a boolean"),
         Cell::Json(_) | Cell::CsvJson(_) => return refused("a list or an object"),
     };

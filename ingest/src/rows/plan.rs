@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use arrow::datatypes::Schema;
+
+use super::paths::{self, FieldPath};
 use crate::error::{ImportError, Result};
 use crate::hash;
 use crate::mapping::{FILE, Half, Mapping, POSITION, ROW};
@@ -49,6 +52,8 @@ pub(crate) struct Plan {
     /// The half's own fields, in their order.
     pub(crate) own: [Source; 4],
     pub(crate) props: Vec<Prop>,
+    /// Fields of structs that are columns of their own here, behind those that there are.
+    pub(crate) paths: Vec<FieldPath>,
     /// The column with the row's position in the file it comes from.
     pub(crate) position: Option<usize>,
     /// The column with the row's hash.
@@ -58,22 +63,24 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Finds the fields among the columns.
+    /// Finds the fields among the columns, and where a schema says what is in them, inside them.
     ///
     /// # Errors
     ///
     /// `Input` if a needed field has no column, or two columns have one name.
-    pub(crate) fn new(columns: &[String], mapping: &Mapping, names: &Names, path: &Path, made: Made) -> Result<Self> {
+    pub(crate) fn new(read: &Read<'_>, mapping: &Mapping, names: &Names, path: &Path, made: Made) -> Result<Self> {
+        let columns = read.columns;
         if let Some((_, twice)) = columns.iter().enumerate().find(|(i, name)| columns.iter().take(*i).any(|c| c == *name)) {
             return Err(ImportError::input(path, format!("two columns have the name \"{twice}\"")));
         }
         let place = |name: &str| columns.iter().position(|c| c == name);
+        let mut columns_mapped = Places { read, paths: Vec::new() };
         let mut taken: Vec<usize> = (0..columns.len()).filter(|&i| columns.get(i).is_some_and(|c| made.is_about_row(c))).collect();
         let about_row = |name: &str| place(name).filter(|_| made != Made::File);
         let mut own = [const { Source::Absent }; 4];
         for (&field, source) in mapping.half.own().iter().zip(&mut own) {
             let mapped = mapping.column(field).and_then(|column| {
-                let at = place(column)?;
+                let at = columns_mapped.place(column)?;
                 mapping.found(column);
                 Some(at)
             });
@@ -91,9 +98,9 @@ impl Plan {
                 return Err(missing(columns, field, path));
             }
         }
-        let props = props(columns, mapping, names, taken)?;
+        let props = props(&mut columns_mapped, mapping, names, taken)?;
         let seed = hash::header_seed(columns.iter().map(String::as_str).filter(|c| !made.is_about_row(c)));
-        Ok(Self { own, props, position: about_row(POSITION), row: about_row(ROW), seed })
+        Ok(Self { own, props, paths: columns_mapped.paths, position: about_row(POSITION), row: about_row(ROW), seed })
     }
 
     /// The place of the time among the half's own fields, and its name.
@@ -102,6 +109,35 @@ impl Plan {
             Half::Events => (2, "ts"),
             Half::Users => (1, "first_seen_at"),
         }
+    }
+}
+
+/// The columns of what is read.
+pub(crate) struct Read<'a> {
+    pub(crate) columns: &'a [String],
+    /// Their types, where they have any.
+    pub(crate) schema: Option<&'a Schema>,
+}
+
+/// The places of mapped columns.
+struct Places<'a> {
+    read: &'a Read<'a>,
+    /// Those inside others, which stand behind the columns.
+    paths: Vec<FieldPath>,
+}
+
+impl Places<'_> {
+    fn place(&mut self, column: &str) -> Option<usize> {
+        if let Some(at) = self.read.columns.iter().position(|c| c == column) {
+            return Some(at);
+        }
+        let path = paths::find(self.read.schema?, column)?;
+        let before = self.paths.iter().position(|p| *p == path);
+        let at = before.unwrap_or_else(|| {
+            self.paths.push(path);
+            self.paths.len() - 1
+        });
+        Some(self.read.columns.len() + at)
     }
 }
 
@@ -116,18 +152,18 @@ fn missing(columns: &[String], field: &str, path: &Path) -> ImportError {
     )
 }
 
-fn props(columns: &[String], mapping: &Mapping, names: &Names, mut taken: Vec<usize>) -> Result<Vec<Prop>> {
+fn props(places: &mut Places<'_>, mapping: &Mapping, names: &Names, mut taken: Vec<usize>) -> Result<Vec<Prop>> {
     let mut named: Vec<(String, Source)> = Vec::new();
     for (field, value) in mapping.constants() {
         named.push((field.to_owned(), Source::Constant(value.to_owned())));
     }
     for (field, column) in mapping.renamed() {
-        let Some(at) = columns.iter().position(|c| c == column) else { continue };
+        let Some(at) = places.place(column) else { continue };
         mapping.found(column);
         taken.push(at);
         named.push((field.to_owned(), Source::Column(at)));
     }
-    for (at, column) in columns.iter().enumerate() {
+    for (at, column) in places.read.columns.iter().enumerate() {
         if !taken.contains(&at) && !named.iter().any(|(name, _)| name == column) {
             named.push((column.clone(), Source::Column(at)));
         }

@@ -133,8 +133,8 @@ fn props(builder: &mut Builder<'_>, plan: &Plan, table: &impl Table, row: usize)
                         members.push((name.clone(), cell.to_json()));
                     }
                 }
-                // Nulls alone say nothing of an object.
-                if members.iter().all(|(_, value)| value.is_null()) {
+                // A null is a member like any other, as in JSON: `{"a.b": null}` is `{"a": {"b": null}}`.
+                if members.is_empty() {
                     continue;
                 }
                 let object = normalize_dotted(Json::Object(members));

@@ -51,7 +51,12 @@ async fn text_plain_and_compressed() {
     check("sniffed.txt", CSV.as_bytes()).await;
     check("e.tsv", CSV.replace(',', "\t").as_bytes()).await;
     check("e.csv.gz", &gzip(CSV.as_bytes())).await;
+    // The bytes tell of compression, whatever the name.
     check("named_wrongly.csv", &gzip(CSV.as_bytes())).await;
+    check("plain.csv.gz", CSV.as_bytes()).await;
+    check("plain.ndjson.zst", NDJSON.as_bytes()).await;
+    check("gzip.csv.zst", &gzip(CSV.as_bytes())).await;
+    check("sniffed.gz", CSV.as_bytes()).await;
     check("e.ndjson.zst", &zstd::encode_all(NDJSON.as_bytes(), 3).unwrap()).await;
     let (first, second) = NDJSON.split_once('\n').unwrap();
     check("members.ndjson.gz", &[gzip(first.as_bytes()), gzip(format!("\n{second}").as_bytes())].concat()).await;
@@ -77,7 +82,8 @@ async fn parquet_like_text() {
         ("n", Arc::new(Int32Array::from(vec![2, 3]))),
         ("ok", Arc::new(BooleanArray::from(vec![Some(true), None]))),
     ];
-    check("e.parquet", &parquet(columns)).await;
+    check("e.parquet", &parquet(columns.clone())).await;
+    check("named_wrongly.csv", &parquet(columns)).await;
 }
 
 #[tokio::test]
@@ -187,14 +193,97 @@ async fn parquet_times_beyond_the_years_are_kept_unconverted() {
 }
 
 #[tokio::test]
+async fn parquet_times_beyond_the_years_vote_as_times() {
+    let world = World::new().await;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("user_id", Arc::new(StringArray::from(vec!["a", "b", "c"]))),
+        ("event", Arc::new(StringArray::from(vec!["e", "e", "e"]))),
+        ("ts", Arc::new(TimestampMicrosecondArray::from(vec![0, 1, 2]))),
+        ("when", Arc::new(TimestampMicrosecondArray::from(vec![Some(0), Some(i64::MAX), Some(i64::MIN)]))),
+        ("day", Arc::new(Date32Array::from(vec![Some(0), Some(i32::MAX), None]))),
+        ("never", Arc::new(TimestampMillisecondArray::from(vec![None, Some(i64::MAX), None]))),
+    ];
+    let report = world.events("e.parquet", parquet(columns)).await.unwrap();
+    assert_eq!((report.events.written, report.rejected.count), (3, 0));
+    for (name, ty, values, unconverted) in [("when", Type::Timestamp, 3, 2), ("day", Type::Date, 2, 1), ("never", Type::Timestamp, 1, 1)] {
+        assert_eq!(world.property(name).await, Some(ty), "{name}");
+        assert_eq!((report.properties[name].values, report.properties[name].unconverted), (values, unconverted), "{name}");
+    }
+    let beyond = world.stored().await.into_iter().find(|e| e.user_id == "c").unwrap();
+    assert!(beyond.values.is_empty());
+    assert_eq!(beyond.extra.as_deref(), Some(r#"{"when":"-9223372036854775808 µs since 1970-01-01"}"#));
+}
+
+#[tokio::test]
+async fn parquet_times_beyond_the_years_are_no_times_of_events() {
+    let world = World::new().await;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("user_id", Arc::new(StringArray::from(vec!["a"]))),
+        ("event", Arc::new(StringArray::from(vec!["e"]))),
+        ("ts", Arc::new(TimestampMicrosecondArray::from(vec![i64::MAX]))),
+    ];
+    let error = world.events("e.parquet", parquet(columns)).await.unwrap_err().to_string();
+    assert!(error.contains("not within the years 1 to 9999"), "{error}");
+}
+
+/// A null under a dotted name is a member that is null, in every format, and leaves the object there.
+#[tokio::test]
+async fn nulls_under_dotted_names() {
+    let json = r#"{"user_id":"a","attributes":{"home.city":"Ulm","home.zip":1}}
+{"user_id":"b","attributes":{"home.city":"Bonn","home.zip":null}}
+{"user_id":"c","attributes":{"home.city":null,"home.zip":null}}
+{"user_id":"c2","attributes":{"home":{"city":null,"zip":null}}}
+{"user_id":"d","attributes":{"home":null}}"#;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("user_id", Arc::new(StringArray::from(vec!["a", "b", "c"]))),
+        ("home.city", Arc::new(StringArray::from(vec![Some("Ulm"), Some("Bonn"), None]))),
+        ("home.zip", Arc::new(Int64Array::from(vec![Some(1), None, None]))),
+    ];
+    let home = |city: Option<&str>, zip: Option<i64>| {
+        let city = city.map(|city| ("city".to_owned(), Value::String(city.to_owned())));
+        let zip = zip.map(|zip| ("zip".to_owned(), Value::Integer(zip)));
+        Value::Object(city.into_iter().chain(zip).collect())
+    };
+    for (name, content) in [("u.ndjson", json.as_bytes().to_vec()), ("u.parquet", parquet(columns))] {
+        let world = World::new().await;
+        // What is stored before is cleared with it.
+        world.users("before.csv", "user_id,home.city,home.zip\na,Rome,5\nc,Rome,5\nd,Rome,5\n").await.unwrap();
+        world.users(name, content).await.unwrap();
+        let mut expected =
+            vec![("a", Some(home(Some("Ulm"), Some(1)))), ("b", Some(home(Some("Bonn"), None))), ("c", Some(home(None, None)))];
+        if name == "u.ndjson" {
+            expected.extend([("c2", Some(home(None, None))), ("d", None)]);
+        }
+        for (user, home) in expected {
+            assert_eq!(world.profile(user).await.unwrap().attributes.get("home"), home.as_ref(), "{name} {user}");
+        }
+    }
+    let lines = r#"{"user_id":"a","event":"e","ts":"2024-01-01","home.city":null}"#;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("user_id", Arc::new(StringArray::from(vec!["a"]))),
+        ("event", Arc::new(StringArray::from(vec!["e"]))),
+        ("ts", Arc::new(StringArray::from(vec!["2024-01-01"]))),
+        ("home.city", Arc::new(StringArray::from(vec![None::<&str>]))),
+    ];
+    for (name, content) in [("e.ndjson", lines.as_bytes().to_vec()), ("e.parquet", parquet(columns))] {
+        let world = World::new().await;
+        world.events("typed.csv", "user_id,event,ts,home.city\na,e,2024-01-02,Ulm\n").await.unwrap();
+        world.events(name, content).await.unwrap();
+        let stored = world.stored().await;
+        let event = stored.iter().find(|e| e.ts == "2024-01-01T00:00:00Z").unwrap();
+        assert_eq!((&event.values, &event.extra), (&values(&[("home", "true")]), &None), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn unusable_files() {
     let world = World::new().await;
     for (name, content, text) in [
         ("e.parquet", "no", "the content is not"),
-        ("e.csv", "PAR1....", "the content is Parquet"),
+        ("e.csv", "PAR1....", "no Parquet file that can be read"),
         ("noise", "\u{1}\u{2}", "neither the name nor the content"),
         ("e.json", " [{}]", "one JSON list"),
-        ("e.csv.gz", "plain,text\n", "not so compressed"),
+        ("e.csv.gz", "plain,text\n", "no column is the field"),
         ("e.csv", "user_id,event\na,b\n", "no column is the field \"ts\""),
         ("e.csv", "user_id,event,ts,x,x\n", "two columns have the name \"x\""),
     ] {

@@ -136,3 +136,24 @@ async fn attributes_keep_their_types() {
     assert_eq!(b.attributes["n"], Value::Number(2.5));
     assert_eq!(b.attributes["tags"], Value::Strings(vec!["x".to_owned(), "y".to_owned()]));
 }
+
+/// Objects with more fields than are learned say so, and keep what converted.
+#[tokio::test]
+async fn too_many_fields_are_told_of() {
+    let world = World::new().await;
+    let wide = |from: usize| (from..from + 3_000).map(|i| format!(r#""k{i}":1"#)).collect::<Vec<_>>().join(",");
+    let users = format!("{{\"user_id\":\"a\",\"prefs\":{{{}}}}}\n{{\"user_id\":\"b\",\"prefs\":{{{}}}}}\n", wide(0), wide(3_000));
+    let report = world.users("u.ndjson", &users).await.unwrap();
+    let prefs = &report.attributes["prefs"];
+    assert_eq!((prefs.ty, prefs.values, prefs.unconverted, prefs.partial, prefs.truncated), (Some("object"), 2, 0, 1, true));
+    assert_eq!(serde_json::to_value(prefs).unwrap()["truncated"], true);
+    let Value::Object(kept) = world.profile("b").await.unwrap().attributes["prefs"].clone() else { panic!() };
+    assert_eq!(kept.len(), 1_096);
+    let report = world.events("e.ndjson", r#"{"user_id":"a","event":"e","ts":"2024-01-01","x":{"a":1},"y":2}"#).await.unwrap();
+    assert!(!report.properties["x"].truncated && !report.properties["y"].truncated);
+    // A declared type is what was declared.
+    let world = World::new().await;
+    world.declare(r#"{"attributes":{"prefs":{"type":"map","values":"integer"}}}"#).await;
+    let report = world.users("u.ndjson", &users).await.unwrap();
+    assert_eq!((report.attributes["prefs"].partial, report.attributes["prefs"].truncated), (0, false));
+}

@@ -68,6 +68,31 @@ async fn ndjson_and_files_of_the_command_line() {
     assert_eq!(stored.iter().find(|e| e.user_id == "2").unwrap().values, values(&[("v", "3.0"), ("t", "x")]));
 }
 
+/// Numbers are what they are without a recipe: whole ones of 64 bits, doubles, and rows with others are unusable.
+#[tokio::test]
+async fn ndjson_numbers_and_members_given_twice() {
+    let world = World::new().await;
+    let lines = r#"{"user_id":"a","n":9223372036854775807,"x":1.5,"big":1e999,"k":1,"properties":{"k":2,"user_id":"p"}}
+{"user_id":"b","n":9223372036854775808,"x":1,"properties":{"k":3}}
+{"properties":{"k":4,"m":"in"},"user_id":"c","n":-1,"x":2,"k":5,"m":"out"}
+"#;
+    let mut request = world.request();
+    let recipe = "[[input]]\nevents = \"SELECT user_id, 'e' AS event, '2024-01-01' AS ts, n, x, big, k, m, _position FROM input\"\n";
+    request.recipe = Some(world.file("recipe.toml", recipe));
+    request.events = vec![world.file("in.ndjson", lines)];
+    let error = world.import(request.clone()).await.unwrap_err();
+    let ImportError::TooManyRejects { count: 1, first, .. } = error else { panic!("{error}") };
+    assert_eq!((first[0].line, first[0].reason), (2, ingest::Reason::IntegerOverflow));
+    request.max_rejects = 1;
+    world.import(request).await.unwrap();
+    assert_eq!(world.property("n").await, Some(Type::Integer));
+    assert_eq!(world.property("x").await, Some(Type::Number));
+    let stored = world.stored().await;
+    let of = |user: &str| stored.iter().find(|e| e.user_id == user).unwrap().values.clone();
+    assert_eq!(of("a"), values(&[("n", "9223372036854775807"), ("x", "1.5"), ("big", "1e999"), ("k", "2")]));
+    assert_eq!(of("c"), values(&[("n", "-1"), ("x", "2.0"), ("k", "4"), ("m", "in")]));
+}
+
 #[tokio::test]
 async fn rejects_name_the_row_of_the_file() {
     let world = World::new().await;

@@ -156,16 +156,25 @@ fn batch(
 
 /// A row's values as the catalog's types, where they fit: a whole number as an integer, a midnight as a date.
 fn narrowed(row: &BTreeMap<String, Value>, catalog: &Catalog, scope: Scope, zone: &Zone) -> Option<BTreeMap<String, Value>> {
-    let mut out = BTreeMap::new();
-    for (name, value) in row {
-        let ty = &catalog.fields(scope).get(name)?.ty;
-        let value = match (ty, value) {
-            (Type::Integer, Value::Number(x)) if x.fract() == 0.0 && x.abs() < 1e15 => Value::Integer(*x as i64),
-            (Type::Date, Value::Timestamp(t)) if zone.midnight(zone.local_day(*t)) == *t => Value::Date(zone.local_day(*t)),
-            (Type::Integer, Value::Number(_)) | (Type::Date, Value::Timestamp(_)) => return None,
-            (_, value) => value.clone(),
-        };
-        out.insert(name.clone(), value);
-    }
-    Some(out)
+    let fields = catalog.fields(scope);
+    members(row, &|name| fields.get(name).map(|field| &field.ty), zone)
+}
+
+/// The members of an object, each of which has to fit the type of its name.
+fn members<'t>(row: &BTreeMap<String, Value>, ty: &dyn Fn(&str) -> Option<&'t Type>, zone: &Zone) -> Option<BTreeMap<String, Value>> {
+    row.iter().map(|(name, value)| Some((name.clone(), fitting(value, ty(name)?, zone)?))).collect()
+}
+
+fn fitting(value: &Value, ty: &Type, zone: &Zone) -> Option<Value> {
+    Some(match (ty, value) {
+        (Type::Integer, Value::Number(x)) if x.fract() == 0.0 && x.abs() < 1e15 => Value::Integer(*x as i64),
+        (Type::Date, Value::Timestamp(t)) if zone.midnight(zone.local_day(*t)) == *t => Value::Date(zone.local_day(*t)),
+        (Type::Integer, Value::Number(_)) | (Type::Date, Value::Timestamp(_)) => return None,
+        (Type::Object(fields), Value::Object(row)) => Value::Object(members(row, &|name| fields.get(name), zone)?),
+        (Type::Objects(fields), Value::Objects(rows)) => {
+            Value::Objects(rows.iter().map(|row| members(row, &|name| fields.get(name), zone)).collect::<Option<_>>()?)
+        }
+        (Type::Map(ty), Value::Map(row)) => Value::Map(members(row, &|_| Some(ty), zone)?),
+        (_, value) => value.clone(),
+    })
 }

@@ -17,16 +17,20 @@ const CANCEL_MAX: Duration = Duration::from_millis(500);
 const EVERYTHING: &str = r#"{"any":[{"everyone":true},{"event":"*"}]}"#;
 /// A condition that reads events.
 const EVENTS: &str = r#"{"event":"*"}"#;
+/// Those for a backend that takes no events.
+const EVERYONE: &str = r#"{"everyone":true}"#;
+const PROFILES: &str = r#"{"any":[{"attribute":"text","op":"exists"},{"attribute":"tags","op":"is_empty"}]}"#;
 
 pub(super) async fn check(loaded: &Loaded, report: &mut Report) {
     let world = &loaded.world;
     let query =
         |condition: &str| plan(world, condition).map(|plan| Query { plan: Arc::new(plan), pinned: loaded.pinned.clone(), strategy: None });
-    let (everything, events) = match (query(EVERYTHING), query(EVENTS)) {
-        (Ok(everything), Ok(events)) => (everything, events),
-        (Err(e), _) | (_, Err(e)) => return report.fail(EVERYTHING, e),
+    let (everything, some) = if loaded.backend.capabilities().events { (EVERYTHING, EVENTS) } else { (EVERYONE, PROFILES) };
+    let (everything, some) = match (query(everything), query(some)) {
+        (Ok(everything), Ok(some)) => (everything, some),
+        (Err(e), _) | (_, Err(e)) => return report.fail(everything, e),
     };
-    for query in [&everything, &events] {
+    for query in [&everything, &some] {
         let members = expected(world, &query.plan).len() as u64;
         for (what, done) in [
             ("counting", counting(loaded, query, members).await),

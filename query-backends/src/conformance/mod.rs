@@ -3,11 +3,15 @@
 //! An adapter implements [`Fixture`], by which it loads a [`World`] of plain rows into its engine, and calls [`conformance`]. The
 //! suite runs every operator on every type, every measure, every window, negations, hostile strings, and nothing at all, and
 //! compares members with the oracle's; then how runs count, end, are cancelled, report progress, and refuse. [`lake::LakeFixture`] loads a world
-//! into a lake, embedded or shared.
+//! into a lake, embedded or shared. A backend whose [`crate::Capabilities::events`] is false must refuse every tree that looks at events.
+//!
+//! [`isolation`] and [`hostile`] are the suite's other parts: two workspaces that look alike, and trees that try to break out or to break the engine.
 //!
 //! Invariant: every failure is reported, not the first only.
 
 pub mod cases;
+mod hostile;
+mod isolation;
 pub mod lake;
 mod manners;
 pub mod world;
@@ -25,9 +29,12 @@ use segment_core::resolve::Library;
 use store::Pinned;
 
 pub use cases::Case;
+pub use hostile::hostile;
+pub use isolation::isolation;
 pub use world::World;
 
 use crate::backend::{Backend, Query, RunOptions};
+use crate::error::{BackendError, ErrorKind};
 
 /// Differing ids shown in a failure.
 const IDS_SHOWN: usize = 5;
@@ -35,7 +42,8 @@ const IDS_SHOWN: usize = 5;
 /// Loads worlds into an engine.
 #[async_trait]
 pub trait Fixture: Send + Sync {
-    /// Makes the engine hold exactly this world, and returns the backend over it and the state that queries name.
+    /// Makes a workspace of the engine hold exactly this world, and returns the backend over it and the state that queries name.
+    /// Worlds loaded before stay, as workspaces of their own.
     ///
     /// # Errors
     ///
@@ -60,6 +68,8 @@ pub struct Report {
     pub runs: usize,
     /// Cases that held for some users and not for others.
     pub told_apart: usize,
+    /// Large trees that the backend said it does not take.
+    pub refused: usize,
     /// What failed, each with its case.
     pub failures: Vec<String>,
 }
@@ -112,8 +122,8 @@ pub async fn conformance_of(fixture: &mut dyn Fixture, extent: Extent) -> Report
 
 /// Compares every case with the oracle.
 async fn cases(loaded: &Loaded, extent: Extent, report: &mut Report) {
-    let strategies: Vec<Strategy> =
-        loaded.backend.capabilities().strategies.iter().copied().filter(|s| *s != Strategy::default()).collect();
+    let capabilities = loaded.backend.capabilities();
+    let strategies: Vec<Strategy> = capabilities.strategies.iter().copied().filter(|s| *s != Strategy::default()).collect();
     let mut runs = Vec::new();
     for (i, case) in cases::all(&loaded.world).into_iter().enumerate() {
         let plan = match plan(&loaded.world, &case.condition) {
@@ -123,6 +133,14 @@ async fn cases(loaded: &Loaded, extent: Extent, report: &mut Report) {
                 continue;
             }
         };
+        if !capabilities.events && plan.reads_events() {
+            report.runs += 1;
+            let query = Query { plan, pinned: loaded.pinned.clone(), strategy: None };
+            if let Err(e) = refuses(loaded, &query).await {
+                report.fail(&case.condition, e);
+            }
+            continue;
+        }
         let expected = Arc::new(expected(&loaded.world, &plan));
         report.told_apart += usize::from(!expected.is_empty() && expected.len() < loaded.world.users.len());
         let others = strategies.iter().copied().enumerate().filter(|(n, _)| extent.every_strategy || i % strategies.len() == *n);
@@ -161,6 +179,21 @@ pub fn expected(world: &World, plan: &Plan) -> BTreeSet<String> {
     world.users.iter().filter(|u| eval::is_member(plan, u, &world.lists)).map(|u| u.user_id.clone()).collect()
 }
 
+/// Whether running and explaining are refused as `Unsupported`.
+async fn refuses(loaded: &Loaded, query: &Query) -> Result<(), String> {
+    let refused = |what: &str, done: Result<(), BackendError>| match done {
+        Err(e) if e.kind == ErrorKind::Unsupported => Ok(()),
+        Err(e) => Err(format!("{what} a tree that looks at events is refused as {}: {}", e.kind.name(), chain(&e))),
+        Ok(()) => Err(format!("{what} a tree that looks at events is not refused")),
+    };
+    let run = match loaded.backend.run(query, RunOptions::default()).await {
+        Ok(mut run) => run.count().await.map(|_| ()),
+        Err(e) => Err(e),
+    };
+    refused("running", run)?;
+    refused("explaining", loaded.backend.explain(query).await.map(|_| ()))
+}
+
 async fn compare(loaded: &Loaded, query: &Query, expected: &BTreeSet<String>) -> Result<(), String> {
     let run = loaded.backend.run(query, RunOptions::default()).await;
     let ids = match run {
@@ -185,7 +218,7 @@ async fn compare(loaded: &Loaded, query: &Query, expected: &BTreeSet<String>) ->
 }
 
 /// An error with its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut out = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -15,7 +15,7 @@ impl Fixture for Rows {
 }
 
 fn passed(report: &Report) {
-    println!("{} runs, {} cases told users apart", report.runs, report.told_apart);
+    println!("{} runs, {} cases told users apart, {} too large", report.runs, report.told_apart, report.refused);
     assert!(report.passed(), "{} failures of {} runs:\n{}", report.failures.len(), report.runs, report.failures.join("\n"));
 }
 
@@ -33,12 +33,27 @@ async fn memory_over_the_lake() {
     passed(&conformance(&mut fixture).await);
 }
 
+#[tokio::test]
+async fn memory_keeps_workspaces_apart() {
+    passed(&isolation(&mut Rows).await);
+    let dir = tempfile::tempdir().unwrap();
+    passed(&isolation(&mut lake::LakeFixture::new(dir.path(), Arc::new(MemoryBackend::new()))).await);
+}
+
+#[tokio::test]
+async fn memory_takes_hostile_trees() {
+    passed(&hostile(&mut Rows).await);
+}
+
 #[cfg(feature = "parquet")]
 async fn parquet_passes(config: crate::parquet::ParquetConfig) {
     let dir = tempfile::tempdir().unwrap();
     let config = crate::parquet::ParquetConfig { spill_dir: Some(dir.path().join("spill")), ..config };
     let backend = crate::parquet::ParquetBackend::new(&config).unwrap();
-    passed(&conformance(&mut lake::LakeFixture::new(dir.path(), Arc::new(backend))).await);
+    let mut fixture = lake::LakeFixture::new(dir.path(), Arc::new(backend));
+    passed(&conformance(&mut fixture).await);
+    passed(&isolation(&mut fixture).await);
+    passed(&hostile(&mut fixture).await);
 }
 
 #[cfg(feature = "parquet")]

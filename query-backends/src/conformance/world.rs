@@ -239,12 +239,25 @@ impl Maker {
 impl World {
     /// The standard world.
     pub fn standard() -> Self {
+        Self::made(7, 0)
+    }
+
+    /// Everything called as in the standard world, users' ids too, and other data.
+    pub fn look_alike() -> Self {
+        let mut world = Self::made(11, 1);
+        world.segments.insert("buyers".to_owned(), r#"{"event": "view"}"#.to_owned());
+        world
+    }
+
+    /// A world by chance; lists hold every other user, from a place on.
+    fn made(seed: u64, from: usize) -> Self {
         let zone = Zone::parse(ZONE).unwrap_or_else(|_| Zone::utc());
         let as_of = parse_instant(AS_OF, &zone).unwrap_or_default();
-        let mut maker = Maker { chance: Chance(7), zone, as_of };
+        let mut maker = Maker { chance: Chance(seed), zone, as_of };
         let mut users: Vec<User> = (0..USERS).map(|i| maker.user(i)).collect();
         users.sort_by(|a, b| a.user_id.cmp(&b.user_id));
-        let half = users.iter().step_by(2).map(|u| u.user_id.clone()).chain(["nobody".to_owned(), "no'body".to_owned()]).collect();
+        let half =
+            users.iter().skip(from).step_by(2).map(|u| u.user_id.clone()).chain(["nobody".to_owned(), "no'body".to_owned()]).collect();
         let lists = Lists::from([("half".to_owned(), half), ("none".to_owned(), BTreeSet::new())]);
         let segments = [
             ("buyers", r#"{"event": "buy"}"#),

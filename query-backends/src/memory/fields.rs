@@ -7,14 +7,14 @@ use segment_core::plan::{FieldRef, Filter, Leaf, Node, Plan, Source};
 
 /// Names by half of the catalog.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Fields {
-    pub(super) attributes: BTreeSet<String>,
-    pub(super) properties: BTreeSet<String>,
+pub(crate) struct Fields {
+    pub(crate) attributes: BTreeSet<String>,
+    pub(crate) properties: BTreeSet<String>,
 }
 
 impl Fields {
     /// What a plan looks at.
-    pub(super) fn of(plan: &Plan) -> Self {
+    pub(crate) fn of(plan: &Plan) -> Self {
         let mut fields = Self::default();
         fields.node(&plan.root);
         fields

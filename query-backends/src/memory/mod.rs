@@ -4,8 +4,8 @@
 //! [`EVENTS_MAX`]: it is for checks and small data.
 
 mod assemble;
-mod fields;
-mod read;
+pub(crate) mod fields;
+pub(crate) mod read;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -50,6 +50,10 @@ impl std::fmt::Debug for MemoryBackend {
 }
 
 impl MemoryBackend {
+    /// What it can do.
+    pub const CAPABILITIES: Capabilities =
+        Capabilities { dialect: None, strategies: &[], sorted: true, events_max: Some(EVENTS_MAX), events: true };
+
     /// Over the pinned state of each query.
     pub fn new() -> Self {
         Self::default()
@@ -120,11 +124,8 @@ fn check(cancel: &CancellationToken) -> Result<()> {
 /// Every event there is.
 async fn files(pinned: &Pinned) -> Result<store::EventsPlan> {
     let plan = pinned.events.plan(&[EventRead { names: None, prefix: None, start: None, end: i64::MAX }]).await?;
-    if let Some(delete) = plan.deletes.first() {
-        return Err(BackendError::new(
-            ErrorKind::Unsupported,
-            format!("the lake has delete files, which the oracle cannot apply: {delete}"),
-        ));
+    if let Some(what) = plan.unsupported.first() {
+        return Err(BackendError::new(ErrorKind::Unsupported, what.clone()));
     }
     if plan.rows_total > EVENTS_MAX {
         let what = format!("the oracle reads every event, {EVENTS_MAX} at most; there are {}", plan.rows_total);
@@ -140,7 +141,7 @@ impl Backend for MemoryBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { dialect: None, strategies: &[], sorted: true, events_max: Some(EVENTS_MAX) }
+        Self::CAPABILITIES
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation> {
@@ -167,6 +168,7 @@ impl Backend for MemoryBackend {
             events,
             profiles,
             users,
+            profiles_as_of: query.pinned.as_ref().and_then(|p| p.profiles.as_of),
         })
     }
 

@@ -1,6 +1,6 @@
 //! A pinned state's files as rows of users.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::fs::File;
 use std::path::Path;
@@ -8,12 +8,12 @@ use std::path::Path;
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::file::reader::ChunkReader;
 use segment_core::catalog::Scope;
 use segment_core::eval::{Event, Lists, User};
 use segment_core::plan::Plan;
-use store::{DataFileInfo, Pinned};
+use store::{DataFileInfo, ListInfo, Pinned};
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::{self, Assembler};
@@ -32,9 +32,12 @@ pub(super) fn rows(pinned: &Pinned, files: &[DataFileInfo], plan: &Plan, progres
     let places: HashMap<i64, usize> = users.iter().enumerate().map(|(place, (number, _))| (*number, place)).collect();
     let wanted = columns(pinned, Scope::Property, &fields, &["event", "user_no", "ts", "message_id"]);
     for file in files {
-        for batch in reader(pinned.events.open(file)?, &file.place, &wanted)? {
+        let open = pinned.events.open(file)?;
+        let failure = open.failure();
+        let failed = |e: BackendError| failure.take().map_or(e, BackendError::from);
+        for batch in reader(open, &file.place, &wanted, file.deleted.selection(0, file.rows)).map_err(failed)? {
             check(cancel)?;
-            let batch = batch.map_err(|e| unreadable(&file.place, e))?;
+            let batch = batch.map_err(|e| failed(unreadable(&file.place, e)))?;
             let (names, messages) = (texts(&batch, "event")?, texts(&batch, "message_id")?);
             let (numbers, times) = (integers(&batch, "user_no")?, instants(&batch, "ts")?);
             let properties = Assembler::new(&pinned.catalog, Scope::Property, &fields.properties, &plan.zone, &batch)?;
@@ -85,16 +88,22 @@ fn profiles(pinned: &Pinned, fields: &Fields, plan: &Plan, progress: &Progress, 
 fn lists(pinned: &Pinned, cancel: &CancellationToken) -> Result<Lists> {
     let mut lists = Lists::new();
     for (key, info) in &pinned.lists {
-        let members = lists.entry(key.clone()).or_default();
-        for path in &info.files {
-            for batch in open(path, &["user_id"])? {
-                check(cancel)?;
-                let batch = batch.map_err(|e| unreadable(&path.display(), e))?;
-                members.extend(texts(&batch, "user_id")?.iter().flatten().map(str::to_owned));
-            }
-        }
+        lists.insert(key.clone(), list(info, cancel)?);
     }
     Ok(lists)
+}
+
+/// A list's members.
+pub(crate) fn list(info: &ListInfo, cancel: &CancellationToken) -> Result<BTreeSet<String>> {
+    let mut members = BTreeSet::new();
+    for path in &info.files {
+        for batch in open(path, &["user_id"])? {
+            check(cancel)?;
+            let batch = batch.map_err(|e| unreadable(&path.display(), e))?;
+            members.extend(texts(&batch, "user_id")?.iter().flatten().map(str::to_owned));
+        }
+    }
+    Ok(members)
 }
 
 fn columns<'a>(pinned: &'a Pinned, scope: Scope, fields: &Fields, fixed: &[&'a str]) -> Vec<&'a str> {
@@ -105,11 +114,19 @@ fn columns<'a>(pinned: &'a Pinned, scope: Scope, fields: &Fields, fixed: &[&'a s
 
 fn open(path: &Path, wanted: &[&str]) -> Result<ParquetRecordBatchReader> {
     let file = File::open(path).map_err(|e| BackendError::new(io_kind(&e), format!("cannot open {}", path.display())).caused_by(e))?;
-    reader(file, &path.display(), wanted)
+    reader(file, &path.display(), wanted, None)
 }
 
-fn reader<R: ChunkReader + 'static>(file: R, name: &dyn Display, wanted: &[&str]) -> Result<ParquetRecordBatchReader> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(name, e))?;
+fn reader<R: ChunkReader + 'static>(
+    file: R,
+    name: &dyn Display,
+    wanted: &[&str],
+    kept: Option<RowSelection>,
+) -> Result<ParquetRecordBatchReader> {
+    let mut builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(name, e))?;
+    if let Some(kept) = kept {
+        builder = builder.with_row_selection(kept);
+    }
     let present = builder.schema().fields().iter().enumerate().filter(|(_, f)| wanted.contains(&f.name().as_str()));
     let mask = ProjectionMask::roots(builder.parquet_schema(), present.map(|(i, _)| i));
     builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(|e| unreadable(name, e))

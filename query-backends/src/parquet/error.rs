@@ -2,7 +2,7 @@
 
 use datafusion::common::DataFusionError;
 
-use crate::error::{BackendError, ErrorKind, io_kind};
+use crate::error::{BackendError, ErrorKind, io_kind, store_kind};
 
 /// What a failure of the engine means to the caller.
 pub(super) fn wrap(what: &str, error: DataFusionError) -> BackendError {
@@ -38,6 +38,7 @@ fn parquet_kind(error: &::parquet::errors::ParquetError) -> ErrorKind {
 fn object_store_kind(error: &object_store::Error) -> ErrorKind {
     match error {
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => ErrorKind::PermissionDenied,
+        error if store::is_timeout(error) => ErrorKind::Timeout,
         object_store::Error::NotSupported { .. } | object_store::Error::NotImplemented { .. } => ErrorKind::Internal,
         _ => ErrorKind::Unavailable,
     }
@@ -50,6 +51,8 @@ fn cause_kind(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ErrorK
         parquet_kind(error)
     } else if let Some(error) = error.downcast_ref::<object_store::Error>() {
         object_store_kind(error)
+    } else if let Some(error) = error.downcast_ref::<store::StoreError>() {
+        store_kind(error)
     } else if let Some(error) = error.downcast_ref::<DataFusionError>() {
         kind(error.find_root())
     } else {

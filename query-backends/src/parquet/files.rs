@@ -1,7 +1,8 @@
 //! Files of a lake table, and reading them.
 //!
 //! Local files are read on the spot by the query's own threads, which is cheaper than handing each read over to another one; others go
-//! through the object store.
+//! through their object store, which joins ranges that are near each other, asks again after failures, and gives up in bounded time.
+//! Invariant: a file that is shorter than planned is an error, never fewer rows.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::parquet::arrow::arrow_reader::ArrowReaderOptions;
-use ::parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetObjectReader};
+use ::parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch};
 use ::parquet::errors::{ParquetError, Result as ParquetResult};
 use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use bytes::Bytes;
@@ -21,28 +22,60 @@ use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use object_store::ObjectStore;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use store::{DataFileInfo, Deleted, FilePlace, Objects, is_timeout};
 
 use super::footers::Footers;
 use crate::progress::Progress;
 
+/// Where a file's bytes are.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    Local(PathBuf),
+    Object { store: Arc<dyn ObjectStore>, path: Path },
+}
+
 /// A file of a table.
 #[derive(Debug, Clone)]
-pub struct LakeFile {
-    /// Its place in the object store.
+pub(super) struct LakeFile {
+    /// What it is known by.
     pub location: Path,
-    /// Its path, if it is local.
-    pub local: Option<PathBuf>,
+    /// Where it is.
+    pub source: Source,
     /// Its size.
     pub size_bytes: u64,
     /// Its rows.
     pub rows: u64,
     /// The least and greatest value of the table's first sort column, where known.
     pub bounds: Option<(i64, i64)>,
+    /// Rows of it that are left out.
+    pub deleted: Deleted,
 }
 
+/// Begins what objects are known by, so that none is taken for a local file.
+const OBJECTS: &str = "s3:";
+
 impl LakeFile {
+    /// A planned file of events.
+    ///
+    /// # Errors
+    ///
+    /// If its place can be none, or is not in this lake.
+    pub fn planned(file: &DataFileInfo, objects: Option<&Arc<Objects>>) -> Result<Self> {
+        let (size_bytes, rows, deleted) = (file.size_bytes, file.rows, file.deleted.clone());
+        let uri = match (&file.place, objects) {
+            (FilePlace::Local(path), _) => return Ok(Self { deleted, ..Self::local(path.clone(), size_bytes, rows)? }),
+            (FilePlace::Object(uri), Some(objects)) => (uri, objects),
+            (FilePlace::Object(uri), None) => return Err(DataFusionError::Internal(format!("{uri} is on S3, and this lake is local"))),
+        };
+        let (uri, objects) = uri;
+        let (store, path) = objects.at(uri).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        let bucket = uri.split('/').nth(2).unwrap_or_default();
+        let location = Path::parse(format!("{OBJECTS}/{bucket}/{path}")).map_err(|e| DataFusionError::ObjectStore(Box::new(e.into())))?;
+        Ok(Self { location, source: Source::Object { store, path }, size_bytes, rows, bounds: None, deleted })
+    }
+
     /// A local file.
     ///
     /// # Errors
@@ -50,7 +83,7 @@ impl LakeFile {
     /// If its path cannot be a place in an object store.
     pub fn local(path: PathBuf, size_bytes: u64, rows: u64) -> Result<Self> {
         let location = Path::from_absolute_path(&path).map_err(|e| DataFusionError::ObjectStore(Box::new(e.into())))?;
-        Ok(Self { location, local: Some(path), size_bytes, rows, bounds: None })
+        Ok(Self { location, source: Source::Local(path), size_bytes, rows, bounds: None, deleted: Deleted::default() })
     }
 
     /// The same, with bounds of the first sort column.
@@ -70,7 +103,6 @@ pub(super) struct Counters {
 /// What all readers of one query share.
 #[derive(Debug)]
 pub(super) struct Reading {
-    pub(super) store: Arc<dyn ObjectStore>,
     pub(super) footers: Arc<Footers>,
     pub(super) counters: Arc<Counters>,
     /// Whether page indexes are read with the footers.
@@ -85,7 +117,7 @@ impl Reading {
         }
         let policy = if self.page_index { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
         let reader = ParquetMetaDataReader::new().with_page_index_policy(policy).with_prefetch_hint(Some(FOOTER_BYTES_GUESSED));
-        let footer = Arc::new(reader.load_and_finish(Fetch(&mut Input::of(file, &self.store)), file.size_bytes).await?);
+        let footer = Arc::new(reader.load_and_finish(Fetch(&mut Input::of(file)), file.size_bytes).await?);
         self.footers.insert(file.location.clone(), footer.clone());
         Ok(footer)
     }
@@ -105,20 +137,23 @@ impl MetadataFetch for Fetch<'_> {
 /// Where the bytes come from.
 enum Input {
     Local { path: PathBuf, open: Option<File> },
-    Object(Box<ParquetObjectReader>),
+    Object { store: Arc<dyn ObjectStore>, path: Path, size_bytes: u64 },
 }
 
 impl Input {
-    fn of(file: &LakeFile, store: &Arc<dyn ObjectStore>) -> Self {
-        match &file.local {
-            Some(path) => Self::Local { path: path.clone(), open: None },
-            None => Self::Object(Box::new(ParquetObjectReader::new(store.clone(), file.location.clone()).with_file_size(file.size_bytes))),
+    fn of(file: &LakeFile) -> Self {
+        match &file.source {
+            Source::Local(path) => Self::Local { path: path.clone(), open: None },
+            Source::Object { store, path } => Self::Object { store: store.clone(), path: path.clone(), size_bytes: file.size_bytes },
         }
     }
 
     async fn read(&mut self, range: Range<u64>) -> ParquetResult<Bytes> {
         match self {
-            Self::Object(reader) => reader.get_bytes(range).await,
+            Self::Object { store, path, size_bytes } => match store.get_range(path, range.clone()).await {
+                Ok(bytes) => whole(bytes, &range, path),
+                Err(e) => Err(failed(store, path, *size_bytes, e).await),
+            },
             Self::Local { path, open } => {
                 let file = match open {
                     Some(file) => file,
@@ -128,6 +163,25 @@ impl Input {
             }
         }
     }
+}
+
+/// Refuses less than what was asked for.
+fn whole(bytes: Bytes, range: &Range<u64>, path: &Path) -> ParquetResult<Bytes> {
+    if bytes.len() as u64 == range.end - range.start {
+        return Ok(bytes);
+    }
+    Err(ParquetError::EOF(format!("{path} has {} of {} bytes at {}", bytes.len(), range.end - range.start, range.start)))
+}
+
+/// Why a read failed: an object that is shorter than it was can be told from one that cannot be reached.
+async fn failed(store: &Arc<dyn ObjectStore>, path: &Path, size_bytes: u64, error: object_store::Error) -> ParquetError {
+    if matches!(error, object_store::Error::Generic { .. }) && !is_timeout(&error) {
+        match store.head(path).await {
+            Ok(found) if found.size != size_bytes => return ParquetError::EOF(format!("{path} has {} of {size_bytes} bytes", found.size)),
+            _ => {}
+        }
+    }
+    ParquetError::External(Box::new(error))
 }
 
 fn read_at(file: &mut File, range: Range<u64>) -> ParquetResult<Bytes> {
@@ -159,13 +213,7 @@ impl ParquetFileReaderFactory for Readers {
         let Some(file) = self.files.get(&file.object_meta.location) else {
             return Err(DataFusionError::Internal(format!("{} is not of the table", file.object_meta.location)));
         };
-        Ok(Box::new(Reader {
-            input: Input::of(file, &self.reading.store),
-            file: file.clone(),
-            reading: self.reading.clone(),
-            footer: None,
-            last_group: None,
-        }))
+        Ok(Box::new(Reader { input: Input::of(file), file: file.clone(), reading: self.reading.clone(), footer: None, last_group: None }))
     }
 }
 
@@ -205,8 +253,11 @@ impl AsyncFileReader for Reader {
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, ParquetResult<Vec<Bytes>>> {
         async move {
             ranges.iter().for_each(|range| self.count(range));
-            if let Input::Object(reader) = &mut self.input {
-                return reader.get_byte_ranges(ranges).await;
+            if let Input::Object { store, path, size_bytes } = &self.input {
+                return match store.get_ranges(path, &ranges).await {
+                    Ok(parts) => parts.into_iter().zip(&ranges).map(|(bytes, range)| whole(bytes, range, path)).collect(),
+                    Err(e) => Err(failed(store, path, *size_bytes, e).await),
+                };
             }
             let mut out = Vec::with_capacity(ranges.len());
             for range in ranges {

@@ -26,7 +26,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use tokio::sync::OnceCell;
 
-use super::files::{LakeFile, Reading};
+use super::files::{LakeFile, Reading, Source};
 use super::proof;
 use super::row_groups::RowGroups;
 use super::scan::{Scan, Verdict};
@@ -47,7 +47,7 @@ pub(super) struct TableSpec {
     pub(super) files: Vec<LakeFile>,
     /// All its files.
     pub(super) files_total: u64,
-    /// Each file is sorted by these columns.
+    /// Each file is sorted by these columns, if it says so ([`store::declares_order`]) or is local.
     pub(super) sorted_by: &'static [&'static str],
     /// Whether the files' ranges of the first of them are apart and ascend.
     pub(super) disjoint: bool,
@@ -71,6 +71,8 @@ pub(super) struct LakeTable {
 pub(super) struct Known {
     pub(super) footers: Vec<Arc<ParquetMetaData>>,
     pub(super) groups: RowGroups,
+    /// Whether every file is sorted: those that other engines wrote may not be.
+    pub(super) sorted: bool,
 }
 
 impl fmt::Debug for LakeTable {
@@ -109,7 +111,12 @@ impl LakeTable {
                     .try_collect::<Vec<_>>()
                     .await?;
                 let groups = RowGroups::collect(&footers, &self.spec.schema, self.spec.prune_by)?;
-                Ok(Arc::new(Known { footers, groups }))
+                let by = self.spec.sorted_by;
+                let sorted = |(file, footer): (&LakeFile, &Arc<ParquetMetaData>)| {
+                    matches!(file.source, Source::Local(_)) || store::declares_order(footer, by)
+                };
+                let sorted = self.spec.files.iter().zip(&footers).all(sorted);
+                Ok(Arc::new(Known { footers, groups, sorted }))
             })
             .await
     }

@@ -3,7 +3,7 @@
 //! In: a query over a pinned state. The plan is lowered to DataFusion's SQL, the state's files become tables
 //! (`lake_table`), the missing functions are registered (`functions`), and the engine's stream is handed on. Planning and running
 //! happen on threads of the backend's own, with stacks deep enough for the deepest tree. Deliberately absent: recent
-//! events that the lake does not hold yet, delete files (refused).
+//! events that the lake does not hold yet.
 
 mod error;
 mod files;
@@ -24,7 +24,6 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use datafusion::physical_plan::displayable;
-use object_store::local::LocalFileSystem;
 use segment_core::lower::Strategy;
 use tokio::runtime::Runtime;
 
@@ -52,7 +51,6 @@ pub struct ParquetBackend {
 struct Shared {
     states: BaseStates,
     tables_bytes_max: u64,
-    store: Arc<LocalFileSystem>,
     footers: Arc<Footers>,
     threads: Option<Runtime>,
 }
@@ -72,6 +70,10 @@ impl std::fmt::Debug for ParquetBackend {
 }
 
 impl ParquetBackend {
+    /// What it can do.
+    pub const CAPABILITIES: Capabilities =
+        Capabilities { dialect: Some("datafusion"), strategies: &Strategy::ALL, sorted: false, events_max: None, events: true };
+
     /// Starts the engine's threads.
     ///
     /// # Errors
@@ -91,7 +93,6 @@ impl ParquetBackend {
             shared: Arc::new(Shared {
                 states,
                 tables_bytes_max: config.tables_bytes_max,
-                store: Arc::new(LocalFileSystem::new()),
                 footers: Arc::new(Footers::new(config.footer_bytes_max)),
                 threads: Some(threads),
             }),
@@ -131,7 +132,7 @@ impl Backend for ParquetBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { dialect: Some("datafusion"), strategies: &Strategy::ALL, sorted: false, events_max: None }
+        Self::CAPABILITIES
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation> {
@@ -144,6 +145,7 @@ impl Backend for ParquetBackend {
             events: prepared.events_total,
             profiles: sum(&prepared.profiles.scans()),
             users: pinned(query)?.profiles.rows,
+            profiles_as_of: pinned(query)?.profiles.as_of,
         })
     }
 

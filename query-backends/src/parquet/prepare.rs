@@ -10,12 +10,9 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{LogicalPlanBuilder, col};
 use datafusion::physical_plan::ExecutionPlan;
-use object_store::ObjectStore;
-use segment_core::compile;
 use segment_core::dialect::DataFusion;
-use segment_core::lower::{Read, Tables};
-use segment_core::plan::EventMatch;
-use store::{EventRead, ListInfo, Pinned};
+use segment_core::lower::{Strategy, Tables};
+use store::{ListInfo, Pinned};
 
 use super::Shared;
 use super::error::wrap;
@@ -25,6 +22,7 @@ use super::session::{Grouping, TABLE_BYTES_A_USER, query_state, table_name};
 use super::users::{Blocks, rewrite};
 use crate::backend::{self, Query};
 use crate::error::{BackendError, ErrorKind, Result};
+use crate::state::event_reads;
 
 /// Tables' names; lists are numbered.
 const EVENTS: &str = "events";
@@ -59,26 +57,16 @@ pub(super) async fn prepare(
         pinned.lists.keys().enumerate().map(|(i, key)| (key.clone(), table_name(&format!("{LIST_PREFIX}{i}")))).collect();
     let tables = Tables { events: table_name(EVENTS), profiles: table_name(PROFILES), lists };
     let dialect = DataFusion::default();
-    let strategy = query.strategy.unwrap_or_default();
-    let lowered = compile::lowered(&query.plan, &dialect, &tables, strategy).map_err(|faults| {
-        let what: Vec<String> = faults.into_iter().map(|f| f.message).collect();
-        BackendError::new(ErrorKind::Unsupported, what.join("; "))
-    })?;
+    let lowered = query.lowered(&dialect, &tables, Strategy::default())?;
     let sql = lowered.sql();
 
-    let reading = |page_index: bool| {
-        let store: Arc<dyn ObjectStore> = shared.store.clone();
-        Arc::new(Reading { store, footers: shared.footers.clone(), counters: counters.clone(), page_index })
-    };
-    let plan = pinned.events.plan(&lowered.reads.iter().map(read).collect::<Vec<_>>()).await?;
-    if let Some(delete) = plan.deletes.first() {
-        return Err(BackendError::new(
-            ErrorKind::Unsupported,
-            format!("the lake has delete files, which this engine cannot apply: {delete}"),
-        ));
+    let reading = |page_index: bool| Arc::new(Reading { footers: shared.footers.clone(), counters: counters.clone(), page_index });
+    let plan = pinned.events.plan(&event_reads(&lowered)).await?;
+    if let Some(what) = plan.unsupported.first() {
+        return Err(BackendError::new(ErrorKind::Unsupported, what.clone()));
     }
     let events_total = backend::Reading { files: plan.files_total, row_groups: 0, rows: plan.rows_total, bytes: plan.bytes_total };
-    let files = plan.files.iter().map(|f| LakeFile::local(f.path.clone(), f.size_bytes, f.rows)).collect::<datafusion::common::Result<_>>();
+    let files = plan.files.iter().map(|f| LakeFile::planned(f, pinned.events.objects())).collect::<datafusion::common::Result<_>>();
     let files = files.map_err(|e| wrap("cannot read the lake", e))?;
     let events = table(TableSpec { files, files_total: plan.files_total, ..events_spec(pinned) }, reading(false))?;
     let profiles = table(profiles_spec(pinned)?, reading(true))?;
@@ -147,13 +135,4 @@ fn list_spec(list: &ListInfo) -> Result<TableSpec> {
     let schema = Arc::new(Schema::new(vec![Field::new("user_id", DataType::Utf8, false)]));
     let files_total = files.len() as u64;
     Ok(TableSpec { schema, files, files_total, sorted_by: &["user_id"], disjoint: false, prune_by: &[] })
-}
-
-fn read(read: &Read) -> EventRead {
-    let (names, prefix) = match &read.events {
-        EventMatch::Any => (None, None),
-        EventMatch::Prefix(prefix) => (None, Some(prefix.clone())),
-        EventMatch::Names(names) => (Some(names.iter().cloned().collect()), None),
-    };
-    EventRead { names, prefix, start: read.window.start, end: read.window.end }
 }

@@ -76,14 +76,15 @@ impl Scan<'_> {
         let single = groups.iter().all(|g| g.len() <= 1);
         let mut statistics = Statistics::new_unknown(&spec.schema);
         let rows = usize::try_from(read.rows).unwrap_or(usize::MAX);
-        statistics.num_rows = if self.all.is_empty() { Precision::Exact(rows) } else { Precision::Inexact(rows) };
+        let all = self.all.is_empty() && spec.files.iter().all(|f| f.deleted.is_empty());
+        statistics.num_rows = if all { Precision::Exact(rows) } else { Precision::Inexact(rows) };
         statistics.total_byte_size = Precision::Inexact(usize::try_from(read.bytes).unwrap_or(usize::MAX));
         let config = FileScanConfigBuilder::new(self.table.store_url.clone(), Arc::new(self.source(state)))
             .with_projection_indices(self.projection.cloned())?
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_limit(self.limit)
-            .with_output_ordering(if single || spec.disjoint { self.ordering() } else { Vec::new() })
+            .with_output_ordering(if self.known.sorted && (single || spec.disjoint) { self.ordering() } else { Vec::new() })
             .build();
         Ok((Some(config), read))
     }
@@ -148,6 +149,7 @@ impl Scan<'_> {
             let (file, footer) = (self.table.spec.files.get(file)?, self.known.footers.get(file)?);
             let mut plan = ParquetAccessPlan::new_none(footer.num_row_groups());
             groups.into_iter().for_each(|g| plan.scan(g));
+            leave_out(&mut plan, file, footer);
             Some(self.partitioned_file(file, Selection { plan, proven }))
         });
         FileGroup::new(files.collect())
@@ -175,6 +177,27 @@ impl Scan<'_> {
         let schema = &self.table.spec.schema;
         let by = self.table.spec.sorted_by.iter().filter_map(|name| expressions::col(name, schema).ok());
         LexOrdering::new(by.map(|expr| PhysicalSortExpr::new_default(expr).asc().nulls_last())).into_iter().collect()
+    }
+}
+
+/// Takes deleted rows out of what is read of a file.
+fn leave_out(plan: &mut ParquetAccessPlan, file: &LakeFile, footer: &ParquetMetaData) {
+    if file.deleted.is_empty() {
+        return;
+    }
+    let mut start = 0;
+    for (group, metadata) in footer.row_groups().iter().enumerate() {
+        let rows = metadata.num_rows().unsigned_abs();
+        if plan.should_scan(group)
+            && let Some(kept) = file.deleted.selection(start, rows)
+        {
+            if kept.selects_any() {
+                plan.scan_selection(group, kept);
+            } else {
+                plan.skip(group);
+            }
+        }
+        start += rows;
     }
 }
 

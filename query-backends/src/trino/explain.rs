@@ -44,6 +44,7 @@ pub(super) async fn explain(backend: &TrinoBackend, query: &Query, pinned: &Pinn
         events,
         profiles,
         users: pinned.profiles.rows,
+        profiles_as_of: pinned.profiles.as_of,
     })
 }
 

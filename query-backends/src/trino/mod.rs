@@ -30,6 +30,9 @@ use crate::state::pinned;
 /// The catalog's schemas, in the catalog of the session.
 const SCHEMAS: &str = "SELECT schema_name FROM information_schema.schemata";
 
+/// The rows of [`store::probe::SAMPLE_TABLE`], in the schema of the session.
+const SAMPLE_ROWS: &str = "SELECT CAST(count(*) AS varchar) FROM muster_check";
+
 /// Trino over a shared lake. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct TrinoBackend {
@@ -38,6 +41,10 @@ pub struct TrinoBackend {
 }
 
 impl TrinoBackend {
+    /// What it can do.
+    pub const CAPABILITIES: Capabilities =
+        Capabilities { dialect: Some("trino"), strategies: &Strategy::ALL, sorted: false, events_max: None, events: true };
+
     /// A backend; it connects when it is asked something, and works on the runtime that it is asked on.
     ///
     /// # Errors
@@ -62,6 +69,15 @@ impl TrinoBackend {
         Ok(version)
     }
 
+    /// Whether Trino finds the rows of a table that Muster made in the lake, [`store::probe::SAMPLE_TABLE`] of a namespace.
+    ///
+    /// # Errors
+    ///
+    /// `Rejected` or `SchemaDrift` if there is no such table, which is so if its catalog is another one; otherwise as [`Backend::run`].
+    pub async fn check_lake(&self, namespace: &str) -> Result<()> {
+        self.client.texts(SAMPLE_ROWS, &self.session(namespace)).await.map(|_| ())
+    }
+
     fn session(&self, namespace: &str) -> Session {
         Session { catalog: self.catalog.clone(), schema: Some(namespace.to_owned()) }
     }
@@ -74,7 +90,7 @@ impl Backend for TrinoBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { dialect: Some("trino"), strategies: &Strategy::ALL, sorted: false, events_max: None }
+        Self::CAPABILITIES
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation> {

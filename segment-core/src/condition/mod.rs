@@ -27,6 +27,8 @@ pub enum Condition {
     Everyone,
     /// A current profile attribute, by its dotted name.
     Attribute(String, Comparison),
+    /// The same with a name at fault, which was reported when it was read; its comparison is still looked at.
+    Unnamed(Comparison),
     /// How often, or how much, of an event.
     Event(Box<EventCondition>),
     /// Members of another segment.
@@ -46,7 +48,7 @@ pub enum Condition {
 /// What is asked of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// The operator; `None` where its name is unknown (reported when read).
+    /// The operator; `None` where it is missing or its name is unknown (reported when read).
     pub op: Option<Op>,
     /// What it compares with.
     pub operand: Operand,
@@ -54,7 +56,7 @@ pub struct Comparison {
     pub ignore_case: Option<bool>,
 }
 
-/// The `value` of a comparison. Its form follows from the operator.
+/// The `value` of a comparison. Its form follows from the operator, and where that is unknown from what it looks like.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operand {
     /// No `value`.
@@ -80,6 +82,8 @@ pub enum FieldCondition {
     Not(Box<FieldCondition>),
     /// A test of one property, by its dotted name.
     Property(String, Comparison),
+    /// The same with a name at fault, which was reported when it was read.
+    Unnamed(Comparison),
     /// At fault; reported when read.
     Invalid,
 }
@@ -234,7 +238,7 @@ impl Condition {
         read::condition(json)
     }
 
-    /// The wire form. An `Invalid` part, which no faultless tree has, becomes null.
+    /// The wire form. A part at fault, which no faultless tree has, becomes null, or lacks its name.
     pub fn to_json(&self) -> Json {
         write::condition(self)
     }
@@ -268,6 +272,7 @@ impl Condition {
             Condition::Not(child) => child.visit(see),
             Condition::Everyone
             | Condition::Attribute(..)
+            | Condition::Unnamed(_)
             | Condition::Event(_)
             | Condition::Segment(_)
             | Condition::List(_)

@@ -23,6 +23,11 @@ pub(super) fn condition(c: &Condition) -> Json {
             comparison(c, &mut members);
             Json::Object(members)
         }
+        Condition::Unnamed(c) => {
+            let mut members = Vec::new();
+            comparison(c, &mut members);
+            Json::Object(members)
+        }
         Condition::Event(e) => {
             let selector = match &e.event {
                 EventSelector::Name(name) => text(name),
@@ -94,6 +99,11 @@ fn field(f: &FieldCondition) -> Json {
         FieldCondition::Not(child) => object([("not", field(child))]),
         FieldCondition::Property(name, c) => {
             let mut members = vec![("property".to_owned(), text(name))];
+            comparison(c, &mut members);
+            Json::Object(members)
+        }
+        FieldCondition::Unnamed(c) => {
+            let mut members = Vec::new();
             comparison(c, &mut members);
             Json::Object(members)
         }

@@ -7,15 +7,13 @@
 
 use std::cell::RefCell;
 
-use sqlparser::ast::{BinaryOperator, DataType, ExactNumberInfo, Expr};
-
 use super::{Dialect, Support, sample_bound};
 use crate::condition::MeasureName;
 use crate::decimal::Decimal;
 use crate::ops::Op;
 use crate::plan::{Case, Filter, Sample, Test};
 use crate::re2::Pattern;
-use crate::sql::{self, Aggregate};
+use crate::sql::{self, Aggregate, BinaryOperator, DataType, Expr};
 use crate::time::{self, Zone};
 use crate::types::Type;
 use crate::value::Value;
@@ -180,7 +178,7 @@ impl Dialect for DataFusion {
     fn widened(&self, value: Expr, to: &Type, zone: &Zone) -> Expr {
         match to {
             Type::Timestamp => sql::call("local_midnight", [value, sql::string(zone.name())]),
-            _ => sql::cast(value, DataType::Double(ExactNumberInfo::None)),
+            _ => sql::cast(value, DataType::Double),
         }
     }
 
@@ -197,7 +195,7 @@ impl Dialect for DataFusion {
     }
 
     fn sum_literal(&self, literal: &Decimal) -> Expr {
-        sql::cast(sql::string(&literal.to_string()), DataType::Decimal(ExactNumberInfo::PrecisionAndScale(SUM_PRECISION, SUM_SCALE)))
+        sql::cast(sql::string(&literal.to_string()), DataType::Decimal(SUM_PRECISION, SUM_SCALE))
     }
 
     fn sum_max(&self) -> Decimal {
@@ -252,7 +250,7 @@ impl Dialect for DataFusion {
         };
         let text = match ty {
             Type::String => id,
-            _ => sql::cast(id, DataType::Varchar(None)),
+            _ => sql::cast(id, DataType::Varchar),
         };
         let salted = sql::binary(sql::string(&format!("{}:", sample.salt)), BinaryOperator::StringConcat, text);
         sql::binary(sql::call("md5_hex", [salted]), BinaryOperator::Lt, sql::string(&bound))
@@ -264,7 +262,7 @@ impl Dialect for DataFusion {
     }
 
     fn null_integer(&self) -> Expr {
-        sql::cast(sql::null(), DataType::BigInt(None))
+        sql::cast(sql::null(), DataType::BigInt)
     }
 }
 

@@ -6,8 +6,6 @@
 mod datafusion;
 mod trino;
 
-use sqlparser::ast::Expr;
-
 pub use datafusion::{DataFusion, ItemFilter};
 pub use trino::Trino;
 
@@ -16,6 +14,7 @@ use crate::decimal::Decimal;
 use crate::ops::Op;
 use crate::plan::{Case, Filter, Sample, Test};
 use crate::re2::Pattern;
+use crate::sql::Expr;
 use crate::time::Zone;
 use crate::types::Type;
 use crate::value::Value;
@@ -102,6 +101,6 @@ pub fn named(name: &str) -> Option<Box<dyn Dialect>> {
 pub const NAMES: [&str; 2] = ["datafusion", "trino"];
 
 /// The first sixteen digits (lower-case hex) of the md5 below which a sample lies; `None` where it is everyone.
-fn sample_bound(sample: &Sample) -> Option<String> {
+pub fn sample_bound(sample: &Sample) -> Option<String> {
     u64::try_from(sample.threshold).ok().map(|t| format!("{t:016x}"))
 }

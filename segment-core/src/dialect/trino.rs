@@ -2,11 +2,6 @@
 
 mod avg;
 
-use sqlparser::ast::{
-    ArrayElemTypeDef, BinaryOperator, DataType, ExactNumberInfo, Expr, LambdaFunction, LambdaSyntax, OneOrManyWithParens, TimezoneInfo,
-    TypedString, Value as Literal,
-};
-
 use self::avg::Compare;
 use super::{Dialect, Support, sample_bound};
 use crate::condition::MeasureName;
@@ -15,7 +10,7 @@ use crate::lower;
 use crate::ops::Op;
 use crate::plan::{Case, FieldRef, Filter, Sample, Test};
 use crate::re2::Pattern;
-use crate::sql::{self, Aggregate};
+use crate::sql::{self, Aggregate, BinaryOperator, DataType, Expr, Lambda};
 use crate::time::{self, Zone};
 use crate::types::Type;
 use crate::value::Value;
@@ -92,11 +87,7 @@ impl Dialect for Trino {
                 let text = time::format_instant(*micros).replace('T', " ").replace('Z', " UTC");
                 sql::cast(sql::string(&text), timestamp())
             }
-            Value::Date(day) => Expr::TypedString(TypedString {
-                data_type: DataType::Date,
-                value: Literal::SingleQuotedString(time::format_date(*day)).with_empty_span(),
-                uses_odbc_syntax: false,
-            }),
+            Value::Date(day) => sql::typed(DataType::Date, &time::format_date(*day)),
             Value::Decimal(d) => self.sum_literal(d),
             Value::Strings(_) | Value::Object(_) | Value::Objects(_) | Value::Map(_) => sql::null(),
         }
@@ -142,20 +133,16 @@ impl Dialect for Trino {
 
     fn no_items(&self, list: Expr, ty: &Type) -> Expr {
         let list = match ty {
-            Type::Objects(_) => sql::cast(sql::call("json_parse", [list]), array_of(DataType::JSON)),
+            Type::Objects(_) => sql::cast(sql::call("json_parse", [list]), array_of(DataType::Json)),
             _ => list,
         };
         sql::binary(sql::call("cardinality", [list]), BinaryOperator::Eq, sql::integer(0))
     }
 
     fn any_item(&self, list: Expr, _: &Type, filter: &Filter) -> Expr {
-        let items = sql::cast(sql::call("json_parse", [list]), array_of(map_of(DataType::JSON)));
+        let items = sql::cast(sql::call("json_parse", [list]), array_of(map_of(DataType::Json)));
         let body = lower::filter(filter, &|field| item_field(field), self);
-        let lambda = Expr::Lambda(LambdaFunction {
-            params: OneOrManyWithParens::One(sql::ident("item")),
-            body: Box::new(sql::coalesce_false(body)),
-            syntax: LambdaSyntax::Arrow,
-        });
+        let lambda = sql::lambda(Lambda::Arrow, "item", sql::coalesce_false(body));
         sql::call("any_match", [items, lambda])
     }
 
@@ -167,13 +154,12 @@ impl Dialect for Trino {
     fn widened(&self, value: Expr, to: &Type, zone: &Zone) -> Expr {
         match to {
             Type::Timestamp => midnight(value, zone),
-            _ => sql::cast(value, DataType::Double(ExactNumberInfo::None)),
+            _ => sql::cast(value, DataType::Double),
         }
     }
 
     fn local_day(&self, instant: Expr, zone: &Zone) -> Expr {
-        let local = Expr::AtTimeZone { timestamp: Box::new(instant), time_zone: Box::new(sql::string(zone.name())) };
-        sql::cast(local, DataType::Date)
+        sql::cast(sql::at_time_zone(instant, zone.name()), DataType::Date)
     }
 
     fn sum(&self, value: Expr, ty: &Type, filter: Option<Expr>) -> Expr {
@@ -237,7 +223,7 @@ impl Dialect for Trino {
         };
         let text = match ty {
             Type::String => id,
-            _ => sql::cast(id, DataType::Varchar(None)),
+            _ => sql::cast(id, DataType::Varchar),
         };
         let salted = sql::call("concat", [sql::string(&format!("{}:", sample.salt)), text]);
         let md5 = sql::call("to_hex", [sql::call("md5", [sql::call("to_utf8", [salted])])]);
@@ -249,23 +235,23 @@ impl Dialect for Trino {
     }
 
     fn null_integer(&self) -> Expr {
-        sql::cast(sql::null(), DataType::BigInt(None))
+        sql::cast(sql::null(), DataType::BigInt)
     }
 }
 
 fn timestamp() -> DataType {
-    DataType::Timestamp(Some(6), TimezoneInfo::WithTimeZone)
+    DataType::TimestampWithTimeZone(6)
 }
 
 fn decimal(precision: u64, scale: i64) -> DataType {
-    DataType::Decimal(ExactNumberInfo::PrecisionAndScale(precision, scale))
+    DataType::Decimal(precision, scale)
 }
 
 /// The first instant at which the zone's clock shows the date's midnight.
 ///
 /// `with_timezone` takes the second of two. Where the clock shows the same so much earlier, that is the first.
 fn midnight(date: Expr, zone: &Zone) -> Expr {
-    let local = |value: Expr| sql::cast(value, DataType::Timestamp(Some(6), TimezoneInfo::None));
+    let local = |value: Expr| sql::cast(value, DataType::Timestamp(6));
     let shown = local(date);
     let found = sql::call("with_timezone", vec![shown.clone(), sql::string(zone.name())]);
     let earlier = |seconds: i64| sql::call("date_add", vec![sql::string("second"), sql::integer(-seconds), found.clone()]);
@@ -275,22 +261,22 @@ fn midnight(date: Expr, zone: &Zone) -> Expr {
 }
 
 fn array_of(element: DataType) -> DataType {
-    DataType::Array(ArrayElemTypeDef::Parenthesis(Box::new(element)))
+    DataType::Array(Box::new(element))
 }
 
 fn map_of(values: DataType) -> DataType {
-    DataType::Map(Box::new(DataType::Varchar(None)), Box::new(values))
+    DataType::Map(Box::new(DataType::Varchar), Box::new(values))
 }
 
 /// The type a value has in a JSON column: times are text there.
 fn json_type(ty: &Type) -> DataType {
     match ty {
-        Type::Integer => DataType::BigInt(None),
-        Type::Number => DataType::Double(ExactNumberInfo::None),
+        Type::Integer => DataType::BigInt,
+        Type::Number => DataType::Double,
         Type::Boolean => DataType::Boolean,
-        Type::Strings => array_of(DataType::Varchar(None)),
-        Type::String | Type::Timestamp | Type::Date => DataType::Varchar(None),
-        Type::Object(_) | Type::Objects(_) | Type::Map(_) => DataType::JSON,
+        Type::Strings => array_of(DataType::Varchar),
+        Type::String | Type::Timestamp | Type::Date => DataType::Varchar,
+        Type::Object(_) | Type::Objects(_) | Type::Map(_) => DataType::Json,
     }
 }
 
@@ -309,7 +295,7 @@ fn item_field(field: &FieldRef) -> Expr {
     let mut value = sql::column("item");
     for (i, step) in field.path.iter().enumerate() {
         if i > 0 {
-            value = sql::cast(value, map_of(DataType::JSON));
+            value = sql::cast(value, map_of(DataType::Json));
         }
         value = sql::call("element_at", [value, sql::string(step)]);
     }
@@ -329,7 +315,7 @@ fn exact(value: Expr, ty: &Type) -> Expr {
         Type::Integer => sql::cast(value, decimal(38, 6)),
         _ => {
             let in_range = sql::binary(sql::call("abs", [value.clone()]), BinaryOperator::LtEq, sql::double(SUM_VALUE_MAX));
-            sql::case_when(in_range, sql::cast(sql::call("json_format", [sql::cast(value, DataType::JSON)]), decimal(38, 6)), None)
+            sql::case_when(in_range, sql::cast(sql::call("json_format", [sql::cast(value, DataType::Json)]), decimal(38, 6)), None)
         }
     }
 }

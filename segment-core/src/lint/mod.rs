@@ -4,7 +4,7 @@
 //! `where` and `any_item` too. A group is looked at for a part beside its complement, and for contradictions and
 //! tautologies over one attribute, one property or one measure: the tests of one operand are evaluated at every *place* its
 //! value can be (`places`). What is open at a place never gives a warning, and a window always is: at another `as_of` it
-//! holds other instants.
+//! holds other instants. So parts are one and the same only if their windows are at every `as_of`, not if they merely coincide at this one.
 
 mod places;
 
@@ -16,15 +16,22 @@ use crate::condition::{Comparison, Condition, FieldCondition, Operand as Written
 use crate::diagnostics::{Code, Diagnostic, Pointer};
 use crate::map::HashMap;
 use crate::plan::{Filter, Leaf, Node, Plan, Test};
+use crate::resolve::{Meanings, Seen};
 
 /// Groups with more parts than this are not compared with each other; it bounds the work on machine-made trees.
 const GROUP_COMPARED_MAX: usize = 256;
 
 /// The warnings of a tree.
-pub(crate) fn warnings(plan: &Plan, condition: &Condition) -> Vec<Diagnostic> {
-    let mut out = Vec::new();
-    walk(condition, &plan.root, &Pointer::ROOT, &mut out);
-    out
+pub(crate) fn warnings(plan: &Plan, condition: &Condition, meanings: &Meanings) -> Vec<Diagnostic> {
+    let mut lint = Lint { meanings, out: Vec::new() };
+    lint.walk(condition, &plan.root, &Pointer::ROOT);
+    lint.out
+}
+
+/// Warnings in the making.
+struct Lint<'a> {
+    meanings: &'a Meanings,
+    out: Vec<Diagnostic>,
 }
 
 /// A tree of conditions: over users, or over one event or item.
@@ -40,6 +47,9 @@ trait Tree: PartialEq {
 
     /// The test that it is, and of what.
     fn tested(&self) -> Option<(Operand<'_>, &Test)>;
+
+    /// Whether it is equal to what it equals at every `as_of`.
+    fn is_fixed(&self, meanings: &Meanings) -> bool;
 }
 
 impl Tree for Node {
@@ -67,6 +77,41 @@ impl Tree for Node {
             Node::Const(_) | Node::All(_) | Node::Any(_) | Node::Not(_) | Node::Leaf(Leaf::List(_) | Leaf::Sample(_)) => None,
         }
     }
+
+    fn is_fixed(&self, meanings: &Meanings) -> bool {
+        match self {
+            Node::Const(_) | Node::Leaf(Leaf::List(_) | Leaf::Sample(_)) => true,
+            Node::All(children) | Node::Any(children) => children.iter().all(|child| child.is_fixed(meanings)),
+            Node::Not(child) => child.is_fixed(meanings),
+            Node::Leaf(Leaf::Attribute(_, test)) => is_test_fixed(test, meanings),
+            Node::Leaf(Leaf::Event(leaf)) => Operand::measure(leaf).is_fixed(meanings) && is_test_fixed(&leaf.test, meanings),
+        }
+    }
+}
+
+fn is_test_fixed(test: &Test, meanings: &Meanings) -> bool {
+    match test {
+        Test::InWindow(interval) => meanings.is_one(Seen::Instants(*interval)),
+        Test::InDates(first, last) => meanings.is_one(Seen::Dates(*first, *last)),
+        Test::AnyItem(filter) => filter.is_fixed(meanings),
+        Test::Never
+        | Test::Exists
+        | Test::Is(..)
+        | Test::In(..)
+        | Test::Lt(_)
+        | Test::Lte(_)
+        | Test::Gt(_)
+        | Test::Gte(_)
+        | Test::Between(..)
+        | Test::Contains(..)
+        | Test::StartsWith(..)
+        | Test::EndsWith(..)
+        | Test::Matches(_)
+        | Test::Has(_)
+        | Test::HasAny(_)
+        | Test::HasAll(_)
+        | Test::IsEmpty => true,
+    }
 }
 
 impl Tree for Filter {
@@ -93,6 +138,15 @@ impl Tree for Filter {
             Filter::Const(_) | Filter::All(_) | Filter::Any(_) | Filter::Not(_) => None,
         }
     }
+
+    fn is_fixed(&self, meanings: &Meanings) -> bool {
+        match self {
+            Filter::Const(_) => true,
+            Filter::All(children) | Filter::Any(children) => children.iter().all(|child| child.is_fixed(meanings)),
+            Filter::Not(child) => child.is_fixed(meanings),
+            Filter::Test(_, test) => is_test_fixed(test, meanings),
+        }
+    }
 }
 
 fn constant_warning<T: Tree>(pointer: &Pointer<'_>, holds: bool, why: &str) -> Diagnostic {
@@ -100,130 +154,135 @@ fn constant_warning<T: Tree>(pointer: &Pointer<'_>, holds: bool, why: &str) -> D
     Diagnostic::new(code, pointer, format!("this {what}: {why}"))
 }
 
-fn walk(condition: &Condition, node: &Node, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
-    match (condition, node) {
-        (Condition::All(conditions), Node::All(nodes)) | (Condition::Any(conditions), Node::Any(nodes)) => {
-            let at = pointer.key(word(node));
-            group(node, &at, out);
-            for (i, (condition, node)) in conditions.iter().zip(nodes).enumerate() {
-                walk(condition, node, &at.index(i), out);
+impl Lint<'_> {
+    fn walk(&mut self, condition: &Condition, node: &Node, pointer: &Pointer<'_>) {
+        match (condition, node) {
+            (Condition::All(conditions), Node::All(nodes)) | (Condition::Any(conditions), Node::Any(nodes)) => {
+                let at = pointer.key(word(node));
+                self.group(node, &at);
+                for (i, (condition, node)) in conditions.iter().zip(nodes).enumerate() {
+                    self.walk(condition, node, &at.index(i));
+                }
+            }
+            (Condition::Not(condition), Node::Not(node)) => self.walk(condition, node, &pointer.key("not")),
+            (Condition::Attribute(_, comparison), _) => {
+                self.alone(node, pointer);
+                self.items(Some(comparison), node, pointer);
+            }
+            (Condition::Event(event), _) => {
+                self.alone(node, pointer);
+                if let (Some(condition), Node::Leaf(Leaf::Event(leaf))) = (&event.filter, unsigned(node).0) {
+                    self.fields(condition, &leaf.filter, &pointer.key("where"));
+                }
+                self.items(event.comparison.as_ref(), node, pointer);
+            }
+            _ => {}
+        }
+    }
+
+    /// The tree of an `any_item`.
+    fn items<T: Tree>(&mut self, comparison: Option<&Comparison>, tree: &T, pointer: &Pointer<'_>) {
+        if let Some(Written::Items(condition)) = comparison.map(|c| &c.operand)
+            && let Some((_, Test::AnyItem(filter))) = unsigned(tree).0.tested()
+        {
+            self.fields(condition, filter, &pointer.key("value"));
+        }
+    }
+
+    fn fields(&mut self, condition: &FieldCondition, filter: &Filter, pointer: &Pointer<'_>) {
+        match (condition, filter) {
+            (FieldCondition::All(conditions), Filter::All(filters)) | (FieldCondition::Any(conditions), Filter::Any(filters)) => {
+                let at = pointer.key(word(filter));
+                self.group(filter, &at);
+                for (i, (condition, filter)) in conditions.iter().zip(filters).enumerate() {
+                    self.fields(condition, filter, &at.index(i));
+                }
+            }
+            (FieldCondition::Not(condition), Filter::Not(filter)) => self.fields(condition, filter, &pointer.key("not")),
+            (FieldCondition::Property(_, comparison), _) => {
+                self.alone(filter, pointer);
+                self.items(Some(comparison), filter, pointer);
+            }
+            _ => {}
+        }
+    }
+
+    /// One predicate that is constant by itself, such as `count gte 0`.
+    fn alone<T: Tree>(&mut self, tree: &T, pointer: &Pointer<'_>) {
+        let (bare, positive) = unsigned(tree);
+        let Some((operand, test)) = bare.tested() else {
+            return;
+        };
+        if matches!(test, Test::Never) {
+            // Its operator has said so already, and why.
+            return;
+        }
+        let places = operand.places(&[test]);
+        for constant in [true, false] {
+            if places.all(|place| places.holds(test, place) == Some(constant)) {
+                self.out.push(constant_warning::<T>(pointer, constant == positive, "every value there can be gives the same answer"));
             }
         }
-        (Condition::Not(condition), Node::Not(node)) => walk(condition, node, &pointer.key("not"), out),
-        (Condition::Attribute(_, comparison), _) => {
-            alone(node, pointer, out);
-            items(Some(comparison), node, pointer, out);
-        }
-        (Condition::Event(event), _) => {
-            alone(node, pointer, out);
-            if let (Some(condition), Node::Leaf(Leaf::Event(leaf))) = (&event.filter, unsigned(node).0) {
-                fields(condition, &leaf.filter, &pointer.key("where"), out);
-            }
-            items(event.comparison.as_ref(), node, pointer, out);
-        }
-        _ => {}
     }
-}
 
-/// The tree of an `any_item`.
-fn items<T: Tree>(comparison: Option<&Comparison>, tree: &T, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
-    if let Some(Written::Items(condition)) = comparison.map(|c| &c.operand)
-        && let Some((_, Test::AnyItem(filter))) = unsigned(tree).0.tested()
-    {
-        fields(condition, filter, &pointer.key("value"), out);
+    /// A group as a whole.
+    fn group<T: Tree>(&mut self, tree: &T, at: &Pointer<'_>) {
+        let Some((all, children)) = tree.group() else {
+            return;
+        };
+        let mut parts = Vec::new();
+        for child in children {
+            flatten(child, all, &mut parts);
+        }
+        if (2..=GROUP_COMPARED_MAX).contains(&parts.len())
+            && let Some(why) = self.constant(&parts, all)
+        {
+            self.out.push(constant_warning::<T>(at, !all, &why));
+        }
     }
-}
 
-fn fields(condition: &FieldCondition, filter: &Filter, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
-    match (condition, filter) {
-        (FieldCondition::All(conditions), Filter::All(filters)) | (FieldCondition::Any(conditions), Filter::Any(filters)) => {
-            let at = pointer.key(word(filter));
-            group(filter, &at, out);
-            for (i, (condition, filter)) in conditions.iter().zip(filters).enumerate() {
-                fields(condition, filter, &at.index(i), out);
+    /// Why an intersection of these is empty, or their union everything, if it is.
+    fn constant<T: Tree>(&self, parts: &[&T], all: bool) -> Option<String> {
+        for (i, part) in parts.iter().enumerate() {
+            let (bare, sign) = unsigned(*part);
+            let complement = |other: &&T| {
+                let (other, other_sign) = unsigned(*other);
+                other_sign != sign && other == bare
+            };
+            if parts.iter().skip(i + 1).any(complement) && bare.is_fixed(self.meanings) {
+                return Some("it has a condition beside that same condition's \"not\"".to_owned());
             }
         }
-        (FieldCondition::Not(condition), Filter::Not(filter)) => fields(condition, filter, &pointer.key("not"), out),
-        (FieldCondition::Property(_, comparison), _) => {
-            alone(filter, pointer, out);
-            items(Some(comparison), filter, pointer, out);
+        let mut places: HashMap<What<'_>, usize> = HashMap::default();
+        let mut by_operand: Vec<(Operand<'_>, Vec<(&Test, bool)>)> = Vec::new();
+        for part in parts {
+            let (bare, sign) = unsigned(*part);
+            let Some((operand, test)) = bare.tested() else { continue };
+            if !operand.is_fixed(self.meanings) {
+                continue;
+            }
+            let place = *places.entry(operand.what).or_insert(by_operand.len());
+            match by_operand.get_mut(place) {
+                Some((_, tests)) => tests.push((test, sign)),
+                None => by_operand.push((operand, vec![(test, sign)])),
+            }
         }
-        _ => {}
-    }
-}
-
-/// One predicate that is constant by itself, such as `count gte 0`.
-fn alone<T: Tree>(tree: &T, pointer: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
-    let (bare, positive) = unsigned(tree);
-    let Some((operand, test)) = bare.tested() else {
-        return;
-    };
-    if matches!(test, Test::Never) {
-        // Its operator has said so already, and why.
-        return;
-    }
-    let places = operand.places(&[test]);
-    for constant in [true, false] {
-        if places.all(|place| places.holds(test, place) == Some(constant)) {
-            out.push(constant_warning::<T>(pointer, constant == positive, "every value there can be gives the same answer"));
+        for (operand, tests) in by_operand.iter().filter(|(_, tests)| tests.len() > 1) {
+            let bare: Vec<&Test> = tests.iter().map(|(t, _)| *t).collect();
+            let places = operand.places(&bare);
+            // In a conjunction some test has to fail everywhere, in a disjunction some test has to hold everywhere.
+            if places.all(|place| tests.iter().any(|(test, sign)| places.holds(test, place).is_some_and(|holds| (holds == *sign) != all))) {
+                let why = if all { "no value meets all of its tests of" } else { "every value meets one of its tests of" };
+                return Some(format!("{why} {}", operand.name()));
+            }
         }
+        None
     }
 }
 
 /// The key of a group.
 fn word<T: Tree>(group: &T) -> &'static str {
     if group.group().is_some_and(|(all, _)| all) { "all" } else { "any" }
-}
-
-/// A group as a whole.
-fn group<T: Tree>(tree: &T, at: &Pointer<'_>, out: &mut Vec<Diagnostic>) {
-    let Some((all, children)) = tree.group() else {
-        return;
-    };
-    let mut parts = Vec::new();
-    for child in children {
-        flatten(child, all, &mut parts);
-    }
-    if (2..=GROUP_COMPARED_MAX).contains(&parts.len())
-        && let Some(why) = constant(&parts, all)
-    {
-        out.push(constant_warning::<T>(at, !all, &why));
-    }
-}
-
-/// Why an intersection of these is empty, or their union everything, if it is.
-fn constant<T: Tree>(parts: &[&T], all: bool) -> Option<String> {
-    for (i, part) in parts.iter().enumerate() {
-        let (bare, sign) = unsigned(*part);
-        let complement = |other: &&T| {
-            let (other, other_sign) = unsigned(*other);
-            other_sign != sign && other == bare
-        };
-        if parts.iter().skip(i + 1).any(complement) {
-            return Some("it has a condition beside that same condition's \"not\"".to_owned());
-        }
-    }
-    let mut places: HashMap<What<'_>, usize> = HashMap::default();
-    let mut by_operand: Vec<(Operand<'_>, Vec<(&Test, bool)>)> = Vec::new();
-    for part in parts {
-        let (bare, sign) = unsigned(*part);
-        let Some((operand, test)) = bare.tested() else { continue };
-        let place = *places.entry(operand.what).or_insert(by_operand.len());
-        match by_operand.get_mut(place) {
-            Some((_, tests)) => tests.push((test, sign)),
-            None => by_operand.push((operand, vec![(test, sign)])),
-        }
-    }
-    for (operand, tests) in by_operand.iter().filter(|(_, tests)| tests.len() > 1) {
-        let bare: Vec<&Test> = tests.iter().map(|(t, _)| *t).collect();
-        let places = operand.places(&bare);
-        // In a conjunction some test has to fail everywhere, in a disjunction some test has to hold everywhere.
-        if places.all(|place| tests.iter().any(|(test, sign)| places.holds(test, place).is_some_and(|holds| (holds == *sign) != all))) {
-            let why = if all { "no value meets all of its tests of" } else { "every value meets one of its tests of" };
-            return Some(format!("{why} {}", operand.name()));
-        }
-    }
-    None
 }
 
 fn flatten<'n, T: Tree>(tree: &'n T, all: bool, out: &mut Vec<&'n T>) {

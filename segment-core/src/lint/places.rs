@@ -6,8 +6,10 @@
 
 use std::cmp::Ordering;
 
+use super::Tree;
 use crate::catalog::Builtin;
 use crate::plan::{Case, EventLeaf, EventMatch, FieldRef, Filter, Interval, Measure, Source, Test};
+use crate::resolve::{Meanings, Seen};
 use crate::types::Type;
 use crate::value::Value;
 
@@ -48,6 +50,14 @@ impl<'n> Operand<'n> {
             Measure::FirstTime | Measure::LastTime => (&Type::Timestamp, true, false),
         };
         Operand { what: What::Measure(&leaf.events, &leaf.filter, leaf.window, &leaf.measure), ty, missing, from_zero }
+    }
+
+    /// Whether it is that at every `as_of`.
+    pub(super) fn is_fixed(&self, meanings: &Meanings) -> bool {
+        match self.what {
+            What::Field(_) => true,
+            What::Measure(_, filter, window, _) => meanings.is_one(Seen::Instants(window)) && filter.is_fixed(meanings),
+        }
     }
 
     pub(super) fn name(&self) -> String {

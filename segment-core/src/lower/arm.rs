@@ -1,6 +1,6 @@
 //! One scan of the events, grouped by user, with a mark for each leaf.
 
-use sqlparser::ast::{BinaryOperator, Expr, SelectItem, SetExpr};
+use sqlparser::ast::{SelectItem, SetExpr};
 
 use super::Tables;
 use super::marks::{Arm, Bit, Form, Marks, Strategy, mark_name};
@@ -9,7 +9,7 @@ use super::tree::stored;
 use crate::decimal::Decimal;
 use crate::dialect::Dialect;
 use crate::plan::{EventLeaf, EventMatch, FieldRef, Filter, Interval, Measure, Test};
-use crate::sql::{self, Aggregate, SelectSpec};
+use crate::sql::{self, Aggregate, BinaryOperator, Expr, SelectSpec};
 use crate::time::Zone;
 use crate::types::Type;
 use crate::value::Value;
@@ -189,7 +189,7 @@ fn property_filter(condition: &Filter, zone: &Zone, dialect: &dyn Dialect) -> Ex
 }
 
 /// A tree over properties or item fields as SQL; true where it holds, false or NULL elsewhere.
-pub(crate) fn filter(condition: &Filter, field: &dyn Fn(&FieldRef) -> Expr, dialect: &dyn Dialect) -> Expr {
+pub fn filter(condition: &Filter, field: &dyn Fn(&FieldRef) -> Expr, dialect: &dyn Dialect) -> Expr {
     match condition {
         Filter::Const(b) => sql::boolean(*b),
         Filter::All(children) => sql::and(children.iter().map(|c| filter(c, field, dialect)).collect()),

@@ -26,7 +26,7 @@ use crate::diagnostics::{Code, Diagnostic};
 use crate::dialect::{Dialect, Support};
 use crate::plan::{EventMatch, Interval, Measure, Plan};
 
-pub(crate) use arm::filter;
+pub use arm::filter;
 pub use marks::Strategy;
 pub use statement::{AsOf, drop_table};
 

@@ -102,7 +102,7 @@ fn bound(table: &AsOf) -> Cte {
 fn at(snapshot_id: i64) -> TableVersion {
     let words = ["FOR", "VERSION", "AS", "OF"].iter().rev();
     TableVersion::Function(
-        words.fold(sql::integer(snapshot_id), |value, word| Expr::Prefixed { prefix: Ident::new(*word), value: Box::new(value) }),
+        words.fold(sql::integer(snapshot_id).0, |value, word| Expr::Prefixed { prefix: Ident::new(*word), value: Box::new(value) }),
     )
 }
 

@@ -1,6 +1,6 @@
 //! The whole query: arms, joins, and the tree as one boolean expression.
 
-use sqlparser::ast::{BinaryOperator, Expr, SetExpr};
+use sqlparser::ast::SetExpr;
 
 use super::arm::{self, Columns};
 use super::marks::{Form, Marks, Strategy, bits_name, mark_name};
@@ -8,7 +8,7 @@ use super::{Lowered, Read, Tables};
 use crate::catalog::{Builtin, Column, ColumnKind};
 use crate::dialect::Dialect;
 use crate::plan::{FieldRef, Leaf, Node, Plan, Source, Test};
-use crate::sql::{self, Aggregate, SelectSpec};
+use crate::sql::{self, Aggregate, BinaryOperator, Expr, SelectSpec};
 use crate::time::Zone;
 use crate::types::Type;
 use crate::value::Value;

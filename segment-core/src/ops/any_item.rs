@@ -2,13 +2,12 @@
 //!
 //! Types: list of objects. Missing: false. Inside, the operators of the fields' types, two-valued as everywhere.
 
-use sqlparser::ast::Expr;
-
 use super::literal::{Asked, Subject};
 use crate::condition::Operand;
 use crate::dialect::Dialect;
 use crate::plan::{Filter, Test};
 use crate::resolve::{self, Cx};
+use crate::sql::Expr;
 use crate::types::Type;
 use crate::value::Value;
 

@@ -2,15 +2,13 @@
 //!
 //! Types: integer, number, date, timestamp, and the measures of those. Missing: false. `[5, 1]` never holds.
 
-use sqlparser::ast::Expr;
-
 use super::literal::{self, Asked, Side, Subject};
 use crate::diagnostics::Code;
 use crate::dialect::Dialect;
 use crate::json::Json;
 use crate::plan::Test;
 use crate::resolve::Cx;
-use crate::sql;
+use crate::sql::{self, Expr};
 use crate::value::Value;
 
 pub(super) fn fits(subject: Subject<'_>) -> bool {

@@ -3,13 +3,12 @@
 //! Types: string. Missing: false. By code point, without normalisation; with `ignore_case` both sides by simple lower
 //! case. The empty text is at the end of every text.
 
-use sqlparser::ast::Expr;
-
 use super::literal::{self, Asked, Subject};
 use crate::convert::simple_lower;
 use crate::dialect::Dialect;
 use crate::plan::{Case, Test};
 use crate::resolve::Cx;
+use crate::sql::Expr;
 use crate::value::Value;
 
 pub(super) fn fits(subject: Subject<'_>) -> bool {

@@ -2,10 +2,9 @@
 //!
 //! Types: everything. Missing: false. An empty string and an empty list are values.
 
-use sqlparser::ast::Expr;
-
 use super::literal::Subject;
 use crate::plan::Test;
+use crate::sql::{self, Expr};
 
 pub(super) fn fits(_: Subject<'_>) -> bool {
     true
@@ -16,5 +15,5 @@ pub(super) fn resolve() -> Option<Test> {
 }
 
 pub(super) fn lower(value: Expr) -> Expr {
-    Expr::IsNotNull(Box::new(value))
+    sql::is_not_null(value)
 }

@@ -3,13 +3,11 @@
 //! Types: integer, number, date, timestamp, and the measures of those. Missing: false. A bound that the type never has
 //! (an integer against 2.5) is moved to its neighbour, never rounded.
 
-use sqlparser::ast::{BinaryOperator, Expr};
-
 use super::literal::{self, Asked, Side, Subject};
 use crate::dialect::Dialect;
 use crate::plan::Test;
 use crate::resolve::Cx;
-use crate::sql;
+use crate::sql::{self, BinaryOperator, Expr};
 use crate::value::Value;
 
 pub(super) fn fits(subject: Subject<'_>) -> bool {

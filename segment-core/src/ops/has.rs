@@ -2,12 +2,11 @@
 //!
 //! Types: list of strings. Missing: false. By code point.
 
-use sqlparser::ast::Expr;
-
 use super::literal::{self, Asked, Subject};
 use crate::dialect::Dialect;
 use crate::plan::Test;
 use crate::resolve::Cx;
+use crate::sql::Expr;
 use crate::value::Value;
 
 pub(super) fn fits(subject: Subject<'_>) -> bool {

@@ -2,13 +2,12 @@
 //!
 //! Types: list of strings. Missing: false. By code point.
 
-use sqlparser::ast::Expr;
-
 use super::has;
 use super::literal::{Asked, Subject};
 use crate::dialect::Dialect;
 use crate::plan::Test;
 use crate::resolve::Cx;
+use crate::sql::Expr;
 use crate::value::Value;
 
 pub(super) fn fits(subject: Subject<'_>) -> bool {

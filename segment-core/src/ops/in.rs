@@ -4,14 +4,12 @@
 
 use std::cmp::Ordering;
 
-use sqlparser::ast::Expr;
-
 use super::literal::{self, Asked, Subject};
 use crate::convert::simple_lower;
 use crate::dialect::Dialect;
 use crate::plan::{Case, Test};
 use crate::resolve::Cx;
-use crate::sql;
+use crate::sql::{self, Expr};
 use crate::value::Value;
 
 pub(super) fn fits(subject: Subject<'_>) -> bool {

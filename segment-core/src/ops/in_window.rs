@@ -3,14 +3,12 @@
 //! Types: date, timestamp. Missing: false. A date is its midnight in the zone, so its window becomes a span of dates.
 //! A window that is empty at this `as_of` stays what it is: at another it may not be, so nothing warns of it.
 
-use sqlparser::ast::{BinaryOperator, Expr};
-
 use super::literal::{Asked, Subject};
 use crate::condition::Operand;
 use crate::dialect::Dialect;
 use crate::plan::{Interval, Test};
-use crate::resolve::Cx;
-use crate::sql;
+use crate::resolve::{Cx, Seen};
+use crate::sql::{self, BinaryOperator, Expr};
 use crate::types::Type;
 use crate::value::Value;
 
@@ -27,7 +25,10 @@ pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
         return Some(Test::InWindow(interval));
     }
     let first = interval.start.map(|start| cx.zone.first_midnight_from(start));
-    Some(Test::InDates(first, cx.zone.first_midnight_from(interval.end) - 1))
+    let last = cx.zone.first_midnight_from(interval.end) - 1;
+    let meaning = window.meaning(&cx.zone);
+    cx.meanings.note(Seen::Dates(first, last), meaning);
+    Some(Test::InDates(first, last))
 }
 
 pub(super) fn holds(interval: Interval, value: &Value) -> bool {

@@ -3,14 +3,12 @@
 //! Types: scalars. Missing: false. Text compares by code point, without normalisation; with `ignore_case` both sides by
 //! simple lower case. A literal that the type never has (an integer that is 2.5) is never equal.
 
-use sqlparser::ast::{BinaryOperator, Expr};
-
 use super::literal::{self, Asked, Subject};
 use crate::convert::simple_lower;
 use crate::dialect::Dialect;
 use crate::plan::{Case, Test};
 use crate::resolve::Cx;
-use crate::sql;
+use crate::sql::{self, BinaryOperator, Expr};
 use crate::value::Value;
 
 pub(super) fn fits(subject: Subject<'_>) -> bool {

@@ -2,12 +2,10 @@
 //!
 //! Types: list of strings, list of objects. Missing: true, the one positive test that holds there.
 
-use sqlparser::ast::Expr;
-
 use super::literal::Subject;
 use crate::dialect::Dialect;
 use crate::plan::Test;
-use crate::sql;
+use crate::sql::{self, Expr};
 use crate::types::Type;
 use crate::value::Value;
 
@@ -28,5 +26,5 @@ pub(super) fn holds(value: &Value) -> bool {
 }
 
 pub(super) fn lower(value: Expr, ty: &Type, dialect: &dyn Dialect) -> Expr {
-    sql::or(vec![Expr::IsNull(Box::new(value.clone())), dialect.no_items(value, ty)])
+    sql::or(vec![sql::is_null(value.clone()), dialect.no_items(value, ty)])
 }

@@ -97,11 +97,7 @@ impl<'a> Asked<'a> {
     pub(crate) fn list(&self, cx: &mut Cx<'_>) -> Option<&'a [Json]> {
         match self.literal()? {
             Json::Array(items) if items.len() > limits::LIST_VALUES_MAX => {
-                cx.fault(
-                    Code::TooManyValues,
-                    &self.value_at(),
-                    format!("{} values are listed; {} are allowed. Upload them as a list instead", items.len(), limits::LIST_VALUES_MAX),
-                );
+                too_many(cx, items.len(), &self.value_at());
                 None
             }
             Json::Array(items) => Some(items),
@@ -192,6 +188,22 @@ fn untyped(cx: &mut Cx<'_>, json: &Json, at: &Pointer<'_>, ordered: bool) {
         Json::Bool(_) if !ordered => {}
         other => cx.fault(Code::InvalidValue, at, format!("a single value is needed; this is {}", other.kind())),
     }
+}
+
+/// What a value is at fault for whatever asks of it: text and numbers that none can be, and lists that are too long.
+pub(crate) fn untyped_literal(cx: &mut Cx<'_>, json: &Json, at: &Pointer<'_>) {
+    match json {
+        Json::Null | Json::Bool(_) => {}
+        Json::String(_) | Json::BadString | Json::Number(_) => untyped(cx, json, at, false),
+        Json::Array(items) if items.len() > limits::LIST_VALUES_MAX => too_many(cx, items.len(), at),
+        Json::Array(items) => items.iter().enumerate().for_each(|(i, item)| untyped_literal(cx, item, &at.index(i))),
+        Json::Object(members) => members.iter().for_each(|(key, value)| untyped_literal(cx, value, &at.key(key))),
+    }
+}
+
+fn too_many(cx: &mut Cx<'_>, values: usize, at: &Pointer<'_>) {
+    let message = format!("{values} values are listed; {} are allowed. Upload them as a list instead", limits::LIST_VALUES_MAX);
+    cx.fault(Code::TooManyValues, at, message);
 }
 
 /// A literal for equality. `Err`: a value of the kind, but one that the subject never has (an integer that is 2.5), and why.

@@ -3,14 +3,13 @@
 //! Types: string. Missing: false. With `ignore_case` a code point matches where its simple lower case is that of one
 //! the pattern accepts.
 
-use sqlparser::ast::Expr;
-
 use super::literal::{self, Asked, Subject};
 use crate::diagnostics::Code;
 use crate::dialect::Dialect;
 use crate::plan::{Case, Test};
 use crate::re2::Pattern;
 use crate::resolve::Cx;
+use crate::sql::Expr;
 use crate::value::Value;
 
 pub(super) fn fits(subject: Subject<'_>) -> bool {

@@ -27,14 +27,13 @@ mod lte;
 mod matches;
 mod starts_with;
 
-use sqlparser::ast::Expr;
-
 pub use any_item::filter_holds;
-pub(crate) use literal::{Asked, Subject};
+pub(crate) use literal::{Asked, Subject, untyped_literal};
 
 use crate::dialect::Dialect;
 use crate::plan::Test;
 use crate::resolve::Cx;
+use crate::sql::Expr;
 use crate::types::Type;
 use crate::value::Value;
 

@@ -45,6 +45,7 @@ struct Inner {
     fold: Fold,
     portable: String,
     portable_java: String,
+    portable_re2: String,
     regex: Regex,
 }
 
@@ -88,6 +89,7 @@ impl Pattern {
         }
         let portable = print::print(&node, rust);
         let portable_java = print::print(&node, &print::JAVA);
+        let portable_re2 = print::print(&node, &print::RE2);
         let regex = RegexBuilder::new(&portable).size_limit(limits::PATTERN_BYTES_MAX).build().map_err(|error| {
             PatternError::whole(if matches!(error, regex::Error::CompiledTooBig(_)) {
                 format!("takes more than {} bytes compiled", limits::PATTERN_BYTES_MAX)
@@ -95,7 +97,7 @@ impl Pattern {
                 format!("does not compile: {error}")
             })
         })?;
-        Ok(Pattern(Arc::new(Inner { source: source.to_owned(), fold, portable, portable_java, regex })))
+        Ok(Pattern(Arc::new(Inner { source: source.to_owned(), fold, portable, portable_java, portable_re2, regex })))
     }
 
     /// The text it was read from.
@@ -118,6 +120,11 @@ impl Pattern {
     /// they are.
     pub fn portable_java(&self) -> &str {
         &self.0.portable_java
+    }
+
+    /// The same for RE2 itself, with its default options: sets stand explicitly, so its version and its folding are of no account.
+    pub fn portable_re2(&self) -> &str {
+        &self.0.portable_re2
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use regex_syntax::hir::ClassUnicode;
+use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
 use super::node::{Look, Node};
 
@@ -12,6 +12,8 @@ pub(super) struct Style {
     braced_hex: bool,
     /// A set without members.
     never: &'static str,
+    /// Whether `[Kk]` and `[Ss]` stand as `(?:K|k)` and `(?:S|s)`.
+    splits_pairs: bool,
     /// A position.
     look: fn(Look) -> &'static str,
 }
@@ -20,6 +22,7 @@ pub(super) struct Style {
 pub(super) const RUST: Style = Style {
     braced_hex: true,
     never: r"[^\x{0}-\x{10FFFF}]",
+    splits_pairs: false,
     look: |look| match look {
         Look::TextStart => r"\A",
         Look::TextEnd => r"\z",
@@ -39,6 +42,7 @@ pub(super) const RUST_IF_ASCII: Style = Style { look: |look| if look == Look::No
 pub(super) const JAVA: Style = Style {
     braced_hex: false,
     never: r"(?!)",
+    splits_pairs: false,
     look: |look| match look {
         Look::TextStart => r"\A",
         Look::TextEnd => r"(?!(?s:.))",
@@ -47,6 +51,17 @@ pub(super) const JAVA: Style = Style {
         Look::Boundary => r"(?:(?<=[0-9A-Za-z\x5F])(?![0-9A-Za-z\x5F])|(?<![0-9A-Za-z\x5F])(?=[0-9A-Za-z\x5F]))",
         Look::NotBoundary => r"(?:(?<=[0-9A-Za-z\x5F])(?=[0-9A-Za-z\x5F])|(?<![0-9A-Za-z\x5F])(?![0-9A-Za-z\x5F]))",
     },
+};
+
+/// RE2. It takes `[Kk]` for `(?i)k`, and where it merges that with another set it adds what folds to it beyond ASCII.
+pub(super) const RE2: Style = Style {
+    splits_pairs: true,
+    look: |look| match look {
+        Look::Boundary => r"\b",
+        Look::NotBoundary => r"\B",
+        Look::TextStart | Look::TextEnd | Look::LineStart | Look::LineEnd => (RUST.look)(look),
+    },
+    ..RUST
 };
 
 /// Where a node stands, by what binds there.
@@ -140,6 +155,13 @@ impl Printer<'_> {
         if set.ranges().is_empty() {
             self.out.push_str(if negated { "(?s:.)" } else { self.style.never });
             return;
+        }
+        if self.style.splits_pairs && !negated {
+            for (upper, lower, pair) in [('K', 'k', "(?:K|k)"), ('S', 's', "(?:S|s)")] {
+                if set.ranges() == [ClassUnicodeRange::new(upper, upper), ClassUnicodeRange::new(lower, lower)] {
+                    return self.out.push_str(pair);
+                }
+            }
         }
         self.out.push_str(if negated { "[^" } else { "[" });
         for range in set.iter() {

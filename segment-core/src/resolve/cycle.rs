@@ -6,30 +6,43 @@ use super::Library;
 use crate::condition::Condition;
 use crate::limits;
 
-/// The circle that a segment is in, or leads to, from its start back to its start; of a long one its two ends, with `…` in
-/// between. `None` if there is none. However long a chain of references is, it takes no more of the stack.
-pub fn find_cycle(key: &str, library: &Library) -> Option<Vec<String>> {
-    let mut seen = HashSet::from([key.to_owned()]);
-    let mut open = HashSet::from([key.to_owned()]);
-    // The path from the segment to the one looked at, each with its references that are not looked at yet, the next one last.
-    let mut path = vec![(key.to_owned(), references(key, library))];
-    while let Some((current, left)) = path.last_mut() {
-        let Some(next) = left.pop() else {
-            open.remove(current);
-            path.pop();
-            continue;
-        };
-        if open.contains(&next) {
-            let keys = path.into_iter().map(|(key, _)| key).skip_while(|key| *key != next);
-            return Some(shortened(keys.chain([next.clone()]).collect()));
-        }
-        if seen.insert(next.clone()) {
-            open.insert(next.clone());
-            let left = references(&next, library);
-            path.push((next, left));
-        }
+/// Finds the circles that saving a segment would close.
+pub(super) struct Circles {
+    /// The segment.
+    key: String,
+    /// Segments that do not lead to it.
+    apart: HashSet<String>,
+}
+
+impl Circles {
+    pub(super) fn new(key: &str) -> Self {
+        Self { key: key.to_owned(), apart: HashSet::new() }
     }
-    None
+
+    /// The circle that a reference to `first` would close, from the segment back to it; of a long one its two ends, with `…` in
+    /// between. `None` if there is none. However long a chain of references is, it takes no more of the stack.
+    pub(super) fn through(&mut self, first: &str, library: &Library) -> Option<Vec<String>> {
+        // The path from the first segment to the one looked at, each with its references that are not looked at yet, the next one last.
+        let mut path = vec![(self.key.clone(), vec![first.to_owned()])];
+        while let Some((_, left)) = path.last_mut() {
+            let Some(next) = left.pop() else {
+                path.pop();
+                continue;
+            };
+            if next == self.key {
+                // Those on the way do lead to it.
+                path.iter().for_each(|(key, _)| {
+                    self.apart.remove(key);
+                });
+                return Some(shortened(path.into_iter().map(|(key, _)| key).chain([next]).collect()));
+            }
+            if self.apart.insert(next.clone()) {
+                let left = references(&next, library);
+                path.push((next, left));
+            }
+        }
+        None
+    }
 }
 
 /// The segments that one refers to, the first one last.
@@ -67,27 +80,36 @@ mod tests {
         library(&segments)
     }
 
+    fn circle(key: &str, first: &str, library: &Library) -> Option<Vec<String>> {
+        Circles::new(key).through(first, library)
+    }
+
     #[test]
     fn circles_are_found() {
-        let circle = |keys: &[&str]| Some(keys.iter().map(|k| (*k).to_owned()).collect::<Vec<String>>());
-        assert_eq!(find_cycle("s1", &chain(3, r#"{"segment":"s1"}"#)), circle(&["s1", "s2", "s3", "s1"]));
-        assert_eq!(find_cycle("s1", &chain(3, r#"{"segment":"s2"}"#)), circle(&["s2", "s3", "s2"]));
-        assert_eq!(find_cycle("s1", &chain(1, r#"{"segment":"s1"}"#)), circle(&["s1", "s1"]));
-        assert_eq!(find_cycle("s1", &chain(3, r#"{"any":[{"segment":"s9"},{"everyone":true}]}"#)), None);
-        assert_eq!(find_cycle("s9", &chain(3, "{}")), None);
+        let expected = |keys: &[&str]| Some(keys.iter().map(|k| (*k).to_owned()).collect::<Vec<String>>());
+        assert_eq!(circle("s1", "s2", &chain(3, r#"{"segment":"s1"}"#)), expected(&["s1", "s2", "s3", "s1"]));
+        assert_eq!(circle("s1", "s1", &chain(3, r#"{"everyone":true}"#)), expected(&["s1", "s1"]));
+        // A circle further on, which the segment is no part of, is for whoever goes round it.
+        assert_eq!(circle("s1", "s2", &chain(3, r#"{"segment":"s2"}"#)), None);
+        assert_eq!(circle("s1", "s2", &chain(3, r#"{"any":[{"segment":"s9"},{"everyone":true}]}"#)), None);
+        assert_eq!(circle("s9", "s1", &chain(3, "{}")), None);
         let diamond = [
-            ("top", r#"{"all":[{"segment":"left"},{"segment":"right"}]}"#),
             ("left", r#"{"segment":"bottom"}"#),
-            ("right", r#"{"segment":"bottom"}"#),
+            ("right", r#"{"any":[{"segment":"bottom"},{"segment":"top"}]}"#),
             ("bottom", r#"{"everyone":true}"#),
         ];
-        assert_eq!(find_cycle("top", &library(&diamond.map(|(k, v)| (k.to_owned(), v.to_owned())))), None);
+        let diamond = library(&diamond.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        let mut circles = Circles::new("top");
+        assert_eq!(circles.through("left", &diamond), None);
+        assert_eq!(circles.through("right", &diamond), expected(&["top", "right", "top"]));
+        assert_eq!(circles.through("right", &diamond), expected(&["top", "right", "top"]));
+        assert_eq!(Circles::new("other").through("right", &diamond), None);
     }
 
     #[test]
     fn long_chains_take_no_stack_and_are_shortened() {
-        assert_eq!(find_cycle("s1", &chain(100_000, r#"{"everyone":true}"#)), None);
-        let found = find_cycle("s1", &chain(100_000, r#"{"segment":"s1"}"#)).unwrap();
+        assert_eq!(circle("s1", "s2", &chain(100_000, r#"{"everyone":true}"#)), None);
+        let found = circle("s1", "s2", &chain(100_000, r#"{"segment":"s1"}"#)).unwrap();
         assert_eq!(found.len(), limits::PATH_KEYS_SHOWN_MAX + 1);
         assert_eq!((found[0].as_str(), found[6].as_str(), found[12].as_str()), ("s1", "…", "s1"));
     }

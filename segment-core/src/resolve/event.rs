@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Cx, Names, filter};
+use super::{Cx, Names, Seen, filter};
 use crate::catalog::Origin;
 use crate::condition::{EventCondition, EventSelector, MeasureName, MeasureSpec, WindowSpec};
 use crate::diagnostics::{Code, Pointer};
 use crate::names;
 use crate::ops::Subject;
 use crate::plan::{EventLeaf, EventMatch, FieldRef, Filter, Interval, Leaf, Measure, Node, Test};
+use crate::time::WindowMeaning;
 use crate::types::Type;
 use crate::value::Value;
 
@@ -23,6 +24,7 @@ pub(super) fn resolve(cx: &mut Cx<'_>, event: &EventCondition, pointer: &Pointer
         None => {
             let interval = Interval { start: None, end: cx.as_of };
             cx.show_window(pointer, interval);
+            cx.meanings.note(Seen::Instants(interval), WindowMeaning::All);
             Some(interval)
         }
         Some(WindowSpec::Invalid) => None,

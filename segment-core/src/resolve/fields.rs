@@ -5,6 +5,7 @@ use crate::catalog::{Builtin, Field, Origin, Scope};
 use crate::condition::FieldCondition;
 use crate::diagnostics::{Code, Pointer};
 use crate::names;
+use crate::ops::Subject;
 use crate::plan::{FieldRef, Filter, Source};
 use crate::types::{Fields, Type};
 
@@ -128,6 +129,10 @@ pub(crate) fn filter(cx: &mut Cx<'_>, condition: &FieldCondition, names: Names<'
             let (field, test, negative) = cx.tested(names, (name, "property"), comparison, pointer)?;
             let test = Filter::Test(field, test);
             Some(if negative { Filter::Not(Box::new(test)) } else { test })
+        }
+        FieldCondition::Unnamed(comparison) => {
+            cx.comparison(comparison, Subject::Unknown, pointer)?;
+            None
         }
         FieldCondition::Invalid => None,
     }

@@ -7,21 +7,24 @@
 mod cycle;
 mod event;
 mod fields;
+mod meanings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 
-pub use cycle::find_cycle;
 pub(crate) use fields::{Names, filter};
+pub(crate) use meanings::{Meanings, Seen};
+
+use cycle::Circles;
 
 use crate::catalog::Catalog;
-use crate::condition::{Comparison, Condition, SampleCondition};
+use crate::condition::{Comparison, Condition, Operand, SampleCondition};
 use crate::decimal::Decimal;
 use crate::diagnostics::{Code, Diagnostic, Pointer};
 use crate::limits;
 use crate::names;
-use crate::ops::{Asked, Subject};
+use crate::ops::{self, Asked, Subject};
 use crate::plan::{FieldRef, Interval, Leaf, Node, Plan, Sample, ShownWindow, Test};
 use crate::time::{Window, WindowFault, Zone, resolve_window};
 use crate::types::Type;
@@ -44,15 +47,17 @@ pub struct Resolved {
     pub diagnostics: Vec<Diagnostic>,
     /// What is allowed but suspicious.
     pub warnings: Vec<Diagnostic>,
+    /// Which of the windows' instants mean one thing at this `as_of` only.
+    pub(crate) meanings: Meanings,
 }
 
-/// Resolves a condition.
-pub fn resolve(condition: &Condition, catalog: &Catalog, library: &Library, as_of: i64) -> Resolved {
+/// Resolves a condition. `saved_as` is the key of the segment that it is to become, so that a reference that leads back to it is a circle.
+pub fn resolve(condition: &Condition, catalog: &Catalog, library: &Library, as_of: i64, saved_as: Option<&str>) -> Resolved {
     let zone = match Zone::parse(&catalog.timezone) {
         Ok(zone) => zone,
         Err(message) => {
             let diagnostics = vec![Diagnostic::new(Code::InvalidValue, "", format!("the workspace's time zone: {message}"))];
-            return Resolved { plan: None, diagnostics, warnings: Vec::new() };
+            return Resolved { plan: None, diagnostics, warnings: Vec::new(), meanings: Meanings::default() };
         }
     };
     let mut cx = Cx {
@@ -63,6 +68,8 @@ pub fn resolve(condition: &Condition, catalog: &Catalog, library: &Library, as_o
         diagnostics: Vec::new(),
         warnings: Vec::new(),
         windows: Vec::new(),
+        meanings: Meanings::default(),
+        circles: saved_as.map(Circles::new),
         memo: BTreeMap::new(),
         path: Vec::new(),
         outer: String::new(),
@@ -73,9 +80,9 @@ pub fn resolve(condition: &Condition, catalog: &Catalog, library: &Library, as_o
         too_deep: false,
     };
     let root = cx.node(condition, &Pointer::ROOT);
-    let Cx { zone, diagnostics, warnings, windows, .. } = cx;
+    let Cx { zone, diagnostics, warnings, windows, meanings, .. } = cx;
     let plan = root.filter(|_| diagnostics.is_empty()).map(|root| Plan { as_of, zone, root, windows });
-    Resolved { plan, diagnostics, warnings }
+    Resolved { plan, diagnostics, warnings, meanings }
 }
 
 /// The state of one resolution.
@@ -87,6 +94,9 @@ pub(crate) struct Cx<'a> {
     diagnostics: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     windows: Vec<ShownWindow>,
+    pub(crate) meanings: Meanings,
+    /// Looks for references that lead back to the segment that the tree is to become.
+    circles: Option<Circles>,
     /// Segments resolved so far.
     memo: BTreeMap<String, Known>,
     /// The segments being resolved, outermost first.
@@ -158,6 +168,7 @@ impl Cx<'_> {
         match resolve_window(window, self.as_of, &self.zone) {
             Ok(interval) => {
                 self.show_window(at, interval);
+                self.meanings.note(Seen::Instants(interval), window.meaning(&self.zone));
                 Some(interval)
             }
             Err(WindowFault::Empty) => {
@@ -186,7 +197,10 @@ impl Cx<'_> {
 
     /// Resolves a comparison of a subject; the test is positive, the flag says to take its complement.
     pub(crate) fn comparison(&mut self, comparison: &Comparison, subject: Subject<'_>, pointer: &Pointer<'_>) -> Option<(Test, bool)> {
-        let op = comparison.op?;
+        let Some(op) = comparison.op else {
+            self.unasked(comparison, subject, pointer);
+            return None;
+        };
         if matches!(subject, Subject::Unknown) {
             // What it would warn of depends on the type.
             let warned = self.warnings.len();
@@ -202,10 +216,32 @@ impl Cx<'_> {
                 format!("\"{}\" does not fit a value of type {}", op.name(), subject.name()),
                 Some(format!("these do: {}", fitting.join(", "))),
             );
+            self.unasked(comparison, subject, pointer);
             return None;
         }
         let asked = Asked { subject, comparison, pointer, negative: op.is_negative() };
         op.resolve(self, &asked).map(|test| (test, op.is_negative()))
+    }
+
+    /// Reports what a value is at fault for whatever its operator, where that is none, or not one for the type.
+    fn unasked(&mut self, comparison: &Comparison, subject: Subject<'_>, pointer: &Pointer<'_>) {
+        let at = pointer.key("value");
+        let warned = self.warnings.len();
+        match &comparison.operand {
+            Operand::Literal(json) => ops::untyped_literal(self, json, &at),
+            Operand::Window(window) => {
+                self.window(window, &at);
+            }
+            Operand::Items(condition) => {
+                let names = match subject.ty() {
+                    Some(Type::Objects(fields)) => Names::Item(fields),
+                    _ => Names::Unknown,
+                };
+                filter(self, condition, names, &at);
+            }
+            Operand::None | Operand::Invalid => {}
+        }
+        self.warnings.truncate(warned);
     }
 
     /// Resolves a comparison of what a name stands for; the name is the member of that key. An unknown name does not hide
@@ -286,6 +322,10 @@ impl Cx<'_> {
                 if negative { Node::Not(Arc::new(leaf)) } else { leaf }
             }
             Condition::Event(event) => event::resolve(self, event, pointer)?,
+            Condition::Unnamed(comparison) => {
+                self.comparison(comparison, Subject::Unknown, pointer)?;
+                return None;
+            }
             Condition::List(key) => {
                 if !self.library.lists.contains(key) {
                     let hint = names::nearest(key, self.library.lists.iter().map(String::as_str));
@@ -322,6 +362,12 @@ impl Cx<'_> {
             let circle = self.path.iter().skip(start).cloned().chain([key.to_owned()]).collect();
             let message = format!("segments refer to each other in a circle: {}", cycle::shortened(circle).join(" → "));
             self.fault(Code::SegmentCycle, at, message);
+            return None;
+        }
+        if self.path.is_empty()
+            && let Some(circle) = self.circles.as_mut().and_then(|circles| circles.through(key, self.library))
+        {
+            self.fault(Code::SegmentCycle, at, format!("segments would refer to each other in a circle: {}", circle.join(" → ")));
             return None;
         }
         if let Some(known) = self.memo.get(key).cloned() {

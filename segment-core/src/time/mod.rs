@@ -9,10 +9,12 @@
 
 mod ago;
 mod calendar;
+mod meaning;
 mod text;
 mod window;
 mod zone;
 
+pub(crate) use meaning::WindowMeaning;
 pub use text::{format_date, format_instant, is_instant, parse_date, parse_instant};
 pub use window::{Duration, Unit, Window, WindowFault, align, resolve_window, step_back, step_forward};
 pub use zone::{LocalDays, Zone};

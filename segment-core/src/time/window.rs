@@ -68,7 +68,7 @@ impl fmt::Display for Unit {
 }
 
 /// So many of a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Duration {
     /// How many, at most `limits::DURATION_N_MAX`; 0 only in `Window::Ago`'s `to`.
     pub n: u32,
@@ -92,8 +92,8 @@ impl fmt::Display for Duration {
 }
 
 /// The two kinds of duration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Length {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Length {
     /// An exact length.
     Seconds(i64),
     /// Steps of the calendar.

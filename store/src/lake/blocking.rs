@@ -94,6 +94,23 @@ pub struct LakeReader {
     input: Input,
 }
 
+/// Why reading a file failed. Arrow's errors keep only the text of Parquet's, so it is kept besides.
+#[derive(Debug, Clone, Default)]
+pub struct Failure(Arc<Mutex<Option<StoreError>>>);
+
+impl Failure {
+    /// The first failure, if there was one; it is given once.
+    pub fn take(&self) -> Option<StoreError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn note(&self, error: StoreError) -> ParquetError {
+        let text = error.to_string();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        ParquetError::General(text)
+    }
+}
+
 enum Input {
     Local(File),
     Object(Arc<Object>),
@@ -105,6 +122,7 @@ struct Object {
     size_bytes: u64,
     /// Blocks by number, the latest used last.
     blocks: Mutex<VecDeque<(u64, Bytes)>>,
+    failure: Failure,
 }
 
 impl LakeReader {
@@ -112,12 +130,24 @@ impl LakeReader {
     pub(crate) fn open(place: &FilePlace, size_bytes: u64, objects: Option<&Arc<Objects>>) -> Result<Self> {
         let input = match (place, objects) {
             (FilePlace::Local(path), _) => Input::Local(File::open(path).map_err(|e| StoreError::io("open", path, e))?),
-            (FilePlace::Object(uri), Some(objects)) => {
-                Input::Object(Arc::new(Object { objects: objects.clone(), uri: uri.clone(), size_bytes, blocks: Mutex::default() }))
-            }
+            (FilePlace::Object(uri), Some(objects)) => Input::Object(Arc::new(Object {
+                objects: objects.clone(),
+                uri: uri.clone(),
+                size_bytes,
+                blocks: Mutex::default(),
+                failure: Failure::default(),
+            })),
             (FilePlace::Object(uri), None) => return Err(StoreError::Invalid(format!("{uri} is on S3, and this lake is local"))),
         };
         Ok(Self { input })
+    }
+
+    /// Where a failure of its reads is found afterwards; always empty for a local file.
+    pub fn failure(&self) -> Failure {
+        match &self.input {
+            Input::Local(_) => Failure::default(),
+            Input::Object(object) => object.failure.clone(),
+        }
     }
 }
 
@@ -133,8 +163,7 @@ impl Object {
             }
         }
         let range = number * BLOCK_BYTES..((number + 1) * BLOCK_BYTES).min(self.size_bytes);
-        let external = |e: StoreError| ParquetError::External(Box::new(e));
-        let bytes = self.objects.blocking().map_err(external)?.fetch(&self.uri, range).map_err(external)?;
+        let bytes = self.objects.blocking().and_then(|objects| objects.fetch(&self.uri, range)).map_err(|e| self.failure.note(e))?;
         let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         while blocks.len() >= BLOCKS_KEPT {
             blocks.pop_front();

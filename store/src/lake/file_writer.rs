@@ -15,7 +15,7 @@ use iceberg::spec::{DataFile, SchemaRef as IcebergSchemaRef};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::basic::{Compression, Encoding};
-use parquet::file::metadata::SortingColumn;
+use parquet::file::metadata::{KeyValue, ParquetMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
@@ -41,6 +41,16 @@ const UNREPEATED_NUMBERS: [&str; 5] = ["user_no", "ts", "log_offset", "first_see
 /// Texts that hardly repeat: no dictionary.
 const UNREPEATED_TEXTS: [&str; 2] = ["user_id", "message_id"];
 
+/// The footer's key for the columns that the whole file is sorted by; Parquet's own field says so of each row group alone.
+const SORTED_BY: &str = "muster.sorted_by";
+
+/// Whether a file says that all of it is sorted by these columns: this crate wrote it. Other engines' files may be in any order.
+pub fn declares_order(footer: &ParquetMetaData, columns: &[&str]) -> bool {
+    let entries = footer.file_metadata().key_value_metadata().into_iter().flatten();
+    let mut declared = entries.filter(|entry| entry.key == SORTED_BY).filter_map(|entry| entry.value.as_deref());
+    declared.any(|by| by == columns.join(","))
+}
+
 /// The settings of every Parquet file of this crate, chosen for the speed of decoding: dictionaries for what repeats, and Snappy for
 /// text alone (Trino reads no LZ4_RAW; ZSTD takes twice the time).
 pub(crate) fn properties(schema: &Schema, sorted_by: &[&str]) -> Result<WriterPropertiesBuilder> {
@@ -56,7 +66,8 @@ pub(crate) fn properties(schema: &Schema, sorted_by: &[&str]) -> Result<WriterPr
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_data_page_row_count_limit(PAGE_ROWS_MAX)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
-        .set_sorting_columns(Some(sorting));
+        .set_sorting_columns(Some(sorting))
+        .set_key_value_metadata(Some(vec![KeyValue::new(SORTED_BY.to_owned(), sorted_by.join(","))]));
     for field in schema.fields() {
         let (name, path) = (field.name().as_str(), ColumnPath::from(field.name().as_str()));
         if field.data_type().is_primitive() {

@@ -32,6 +32,10 @@ impl KeyBatches {
     fn open(&self, file: &DataFileInfo) -> Result<ParquetRecordBatchReader> {
         let reader = LakeReader::open(&file.place, file.size_bytes, self.objects.as_ref())?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(reader).attempt(&format!("read {}", file.place))?;
+        let builder = match file.deleted.selection(0, file.rows) {
+            Some(selection) => builder.with_row_selection(selection),
+            None => builder,
+        };
         let mask = ProjectionMask::columns(builder.parquet_schema(), self.columns.iter().copied());
         builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().attempt(&format!("read {}", file.place))
     }

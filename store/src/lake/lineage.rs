@@ -53,21 +53,25 @@ impl Beyond {
         others.last().map_or(self.base, |s| Some(s.snapshot_id()))
     }
 
-    /// The snapshots of unfinished imports, if there are any, and whether others built on them.
+    /// What an unfinished import left, if one did, and what others built on it. There is one at most, as each writer sees to those before.
     pub(crate) fn unfinished(&self) -> Option<Unfinished> {
         let first = self.snapshots.iter().position(is_import)?;
         let (_, after) = self.snapshots.split_at(first);
+        let import = after.first().and_then(|s| s.summary().additional_properties.get(IMPORT_PROPERTY).cloned())?;
         Some(Unfinished {
+            import,
             snapshots: after.iter().map(|s| s.snapshot_id()).collect(),
-            built_on: after.iter().find(|s| !is_import(s)).cloned(),
+            built_on: after.iter().find(|s| !is_import(s)).map(|s| s.snapshot_id()),
         })
     }
 }
 
 /// What an unfinished import left.
 pub(crate) struct Unfinished {
-    /// Its snapshots, and those after it.
+    /// The import's id.
+    pub(crate) import: String,
+    /// Its snapshot, and those after it.
     pub(crate) snapshots: Vec<i64>,
     /// The first snapshot of another engine among them.
-    pub(crate) built_on: Option<SnapshotRef>,
+    pub(crate) built_on: Option<i64>,
 }

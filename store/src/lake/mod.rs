@@ -2,12 +2,12 @@
 //! where other engines read and change them.
 //!
 //! In: sorted batches of one day. Out: pinned snapshots, planned by Iceberg and read as Parquet files by whoever asks.
-//! Deliberately absent: rewriting and deleting rows, which Iceberg's Rust library cannot do; files with deletes are
-//! reported, not applied.
+//! Deliberately absent: rewriting and deleting rows, which Iceberg's Rust library cannot do; what other engines deleted is left out.
 
 use std::time::Duration;
 
 pub(crate) mod blocking;
+pub mod deletes;
 pub mod file_writer;
 pub mod keys;
 pub(crate) mod lineage;

@@ -16,6 +16,7 @@ use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig, Writ
 use tokio::io::AsyncReadExt;
 
 use super::blocking::Blocking;
+use super::deletes::Deleted;
 use crate::config::S3Config;
 use crate::error::{Result, StoreError};
 
@@ -39,6 +40,8 @@ pub struct Objects {
     config: S3Config,
     buckets: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
     blocking: OnceLock<Blocking>,
+    /// Deleted rows by data file and its delete files, which never change.
+    pub(crate) deleted: Mutex<HashMap<String, Deleted>>,
 }
 
 impl std::fmt::Debug for Objects {
@@ -56,7 +59,7 @@ pub(crate) fn split(uri: &str) -> Option<(&str, &str)> {
 impl Objects {
     /// Objects reached in this way. Nothing is connected to.
     pub(crate) fn new(config: S3Config) -> Self {
-        Self { config, buckets: Mutex::default(), blocking: OnceLock::new() }
+        Self { config, buckets: Mutex::default(), blocking: OnceLock::new(), deleted: Mutex::default() }
     }
 
     /// How they are reached.

@@ -1,17 +1,21 @@
 //! A pinned snapshot of the events, and planning what to read of it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use futures::TryStreamExt;
 use iceberg::expr::{Predicate, Reference};
-use iceberg::spec::{Datum, PrimitiveLiteral, Struct};
+use iceberg::scan::FileScanTaskDeleteFile;
+use iceberg::spec::{DataContentType, DataFileFormat, Datum, PartitionSpec, PrimitiveLiteral, Struct, Transform};
 use iceberg::table::Table;
 
 use crate::error::{Attempt, Result, StoreError};
 use crate::lake::blocking::LakeReader;
+use crate::lake::deletes::{Deleted, Wanted, deleted};
 use crate::lake::objects::Objects;
+use crate::lake::schema::field_id;
 use crate::lake::tables::local_path;
 
 /// Events that a query may need: a row is needed if any of the reads takes it. Planning may return more, never less.
@@ -88,6 +92,8 @@ pub struct DataFileInfo {
     pub rows: u64,
     /// The UTC day of all its events, days since 1970-01-01.
     pub day: i32,
+    /// Rows of it that are no more: whoever reads it leaves them out.
+    pub deleted: Deleted,
 }
 
 /// What to read, and what there is.
@@ -95,11 +101,12 @@ pub struct DataFileInfo {
 pub struct EventsPlan {
     /// Files that may hold needed rows, by day and path.
     pub files: Vec<DataFileInfo>,
-    /// Delete files that apply to them. Always empty in the embedded lake; a reader that cannot apply them must refuse.
-    pub deletes: Vec<String>,
+    /// Why files cannot be read rightly: deletes of other forms than positions, other formats than Parquet. Always empty in the embedded
+    /// lake; a reader must refuse if it is not.
+    pub unsupported: Vec<String>,
     /// Files in the snapshot.
     pub files_total: u64,
-    /// Rows in the snapshot.
+    /// Rows in the snapshot's files, deleted ones included.
     pub rows_total: u64,
     /// Bytes of files in the snapshot.
     pub bytes_total: u64,
@@ -175,21 +182,67 @@ impl EventsSnapshot {
             ..EventsPlan::default()
         };
         let Some(predicate) = predicate else { return Ok(plan) };
+        let ts = field_id(self.table.metadata().current_schema(), "ts")?;
+        if !self.table.metadata().partition_specs_iter().all(|spec| is_by_day(spec, ts)) {
+            plan.unsupported.push(format!("{} was partitioned otherwise than by day(ts) by another engine", self.table.identifier()));
+            return Ok(plan);
+        }
         let scan = self.table.scan().snapshot_id(snapshot_id).select_empty().with_filter(predicate).build();
         let tasks = scan.attempt("plan a scan of the lake")?.plan_files().await.attempt("plan a scan of the lake")?;
         let tasks: Vec<_> = tasks.try_collect().await.attempt("plan a scan of the lake")?;
+        let mut wanted = Wanted::new();
+        for task in &tasks {
+            plan.unsupported.extend(task.deletes.iter().filter_map(unsupported_delete));
+            if task.data_file_format != DataFileFormat::Parquet {
+                plan.unsupported.push(format!("{} is no Parquet file", task.data_file_path));
+            }
+            let deletes: BTreeMap<_, _> = task.deletes.iter().map(|d| (d.file_path.clone(), d.file_size_in_bytes)).collect();
+            if !deletes.is_empty() {
+                wanted.insert(task.data_file_path.clone(), deletes);
+            }
+        }
+        if !plan.unsupported.is_empty() {
+            plan.unsupported.sort();
+            plan.unsupported.dedup();
+            return Ok(plan);
+        }
+        let mut deleted = deleted(wanted, self.objects.as_ref()).await?;
         for task in tasks {
-            plan.deletes.extend(task.deletes.iter().map(|d| d.file_path.clone()));
             let rows = task.record_count.ok_or_else(|| StoreError::corrupt_plain(format!("{} has no row count", task.data_file_path)))?;
             let day = task.partition.as_ref().and_then(day_of);
-            let day = day.ok_or_else(|| StoreError::corrupt_plain(format!("{} is of no day", task.data_file_path)))?;
-            plan.files.push(DataFileInfo { place: FilePlace::of(&task.data_file_path), size_bytes: task.file_size_in_bytes, rows, day });
+            let day = day.ok_or_else(|| StoreError::corrupt_plain(format!("{} is not partitioned by day(ts)", task.data_file_path)))?;
+            plan.files.push(DataFileInfo {
+                place: FilePlace::of(&task.data_file_path),
+                size_bytes: task.file_size_in_bytes,
+                rows,
+                day,
+                deleted: deleted.remove(&task.data_file_path).unwrap_or_default(),
+            });
         }
         plan.files.sort_by(|a, b| (a.day, &a.place).cmp(&(b.day, &b.place)));
-        plan.deletes.sort();
-        plan.deletes.dedup();
         Ok(plan)
     }
+}
+
+/// Why a delete file cannot be applied.
+fn unsupported_delete(delete: &FileScanTaskDeleteFile) -> Option<String> {
+    if delete.file_type != DataContentType::PositionDeletes {
+        return Some(format!(
+            "{} deletes by values, which is not supported: compact the table in the engine that wrote it",
+            delete.file_path
+        ));
+    }
+    (!delete.file_path.ends_with(".parquet")).then(|| {
+        format!(
+            "{} is no Parquet file (deletion vectors of Iceberg's version 3 are not supported): keep the table at format version 2",
+            delete.file_path
+        )
+    })
+}
+
+/// Whether files are partitioned by the day of `ts` and nothing else.
+fn is_by_day(spec: &PartitionSpec, ts: i32) -> bool {
+    matches!(spec.fields(), [field] if field.transform == Transform::Day && field.source_id == ts)
 }
 
 /// The day in a partition tuple.

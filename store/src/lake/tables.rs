@@ -16,6 +16,7 @@ use crate::error::{Attempt, Result, StoreError};
 use crate::lake::schema;
 use crate::lake::shared::SharedLake;
 use crate::lake::storage::ObjectStorage;
+use crate::lock::Lock;
 
 /// The catalog's name in the Iceberg tables of the directory's own database.
 pub(crate) const CATALOG: &str = "muster";
@@ -95,6 +96,7 @@ pub(crate) async fn open_with(io: FileIO, workspace: &str, table: &str, metadata
 impl Tables {
     /// Opens the catalog in the database.
     pub(crate) async fn open(database: &Path, warehouse: &Path) -> Result<Self> {
+        let _making = Lock::take_making(database).await?;
         let catalog = SqlCatalogBuilder::default()
             .uri(format!("sqlite://{}?mode=rwc", percent_encode(database)?))
             .warehouse_location(uri(warehouse)?)
@@ -217,6 +219,15 @@ impl Tables {
         let ident = ident(workspace, table);
         if self.catalog.table_exists(&ident).await.attempt("read the lake's catalog")? {
             self.catalog.drop_table(&ident).await.attempt("drop a table of the lake")?;
+        }
+        Ok(())
+    }
+
+    /// Takes a namespace without tables out of the catalog; one that is not there is fine.
+    pub(crate) async fn drop_namespace(&self, workspace: &str) -> Result<()> {
+        let namespace = NamespaceIdent::new(workspace.to_owned());
+        if self.catalog.namespace_exists(&namespace).await.attempt("read the lake's catalog")? {
+            self.catalog.drop_namespace(&namespace).await.attempt("drop a namespace of the lake")?;
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ pub(crate) enum Garbage {
 }
 
 impl Garbage {
-    fn text(&self) -> Result<String> {
+    pub(super) fn text(&self) -> Result<String> {
         Ok(match self {
             Self::Path(path) => path.to_str().ok_or_else(|| StoreError::Invalid(format!("{} is not UTF-8", path.display())))?.to_owned(),
             Self::Object(uri) => uri.clone(),
@@ -33,7 +33,7 @@ impl Garbage {
         })
     }
 
-    fn of(text: String) -> Self {
+    pub(super) fn of(text: String) -> Self {
         match text.strip_prefix(TABLE_PREFIX) {
             Some(name) => Self::Table(name.to_owned()),
             None if text.starts_with(OBJECT_PREFIX) => Self::Object(text),
@@ -107,6 +107,8 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use segment_core::catalog::Catalog;
 
     use super::*;
@@ -119,7 +121,7 @@ mod tests {
         let state = |version| State {
             version,
             catalog: Catalog::new("UTC"),
-            events: EventsState { metadata_location: String::new(), snapshot_id: None },
+            events: EventsState { metadata_location: String::new(), snapshot_id: None, field_ids: BTreeMap::new() },
             profiles: ProfilesState::default(),
         };
         meta.insert_workspace("w", &state(1)).await.unwrap();

@@ -7,6 +7,7 @@
 
 mod documents;
 mod garbage;
+mod prepared;
 mod settings;
 mod state;
 mod uploads;
@@ -17,9 +18,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::error::{Attempt, Result, StoreError};
+use crate::lock::Lock;
 
 pub use documents::SegmentInfo;
 pub(crate) use garbage::{Garbage, remove};
+pub(crate) use prepared::Prepared;
 pub(crate) use settings::LakeIdentity;
 pub use state::ImportInfo;
 pub(crate) use state::{EventsState, ImportEntry, ProfilesState, PublishedProfiles, Reading, State};
@@ -29,7 +32,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections of one process to the metadata.
 const CONNECTIONS_MAX: u32 = 4;
 
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS workspaces (
         name TEXT PRIMARY KEY, version INTEGER NOT NULL, catalog TEXT NOT NULL, events TEXT NOT NULL, profiles TEXT NOT NULL,
         next_list INTEGER NOT NULL DEFAULT 1, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT",
@@ -47,6 +50,8 @@ const TABLES: [&str; 7] = [
     "CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS uploads (
         workspace TEXT NOT NULL, import TEXT NOT NULL, uri TEXT NOT NULL, PRIMARY KEY (workspace, uri)) STRICT",
+    "CREATE TABLE IF NOT EXISTS prepared (
+        workspace TEXT PRIMARY KEY, import TEXT NOT NULL, version INTEGER NOT NULL, catalog TEXT NOT NULL, rest TEXT NOT NULL) STRICT",
 ];
 
 /// The metadata of a data directory.
@@ -64,6 +69,7 @@ impl Meta {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
+        let _making = if create { Some(Lock::take_making(path).await?) } else { None };
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .connect_with(options)

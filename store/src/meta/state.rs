@@ -32,13 +32,40 @@ pub(crate) struct EventsState {
     pub(crate) metadata_location: String,
     /// The snapshot; none before the first event.
     pub(crate) snapshot_id: Option<i64>,
+    /// The field ids of the columns, by name, if other engines may change them; else none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) field_ids: BTreeMap<String, i32>,
 }
 
 impl EventsState {
-    /// The table as it is.
-    pub(crate) fn of(table: &Table) -> Self {
-        let metadata_location = table.metadata_location().unwrap_or_default().to_owned();
-        Self { metadata_location, snapshot_id: table.metadata().current_snapshot_id() }
+    /// The table as it is; with its columns' ids, if it is shared.
+    pub(crate) fn of(table: &Table, shared: bool) -> Self {
+        let metadata = table.metadata();
+        let fields = metadata.current_schema().as_struct().fields().iter().filter(|_| shared);
+        Self {
+            metadata_location: table.metadata_location().unwrap_or_default().to_owned(),
+            snapshot_id: metadata.current_snapshot_id(),
+            field_ids: fields.map(|f| (f.name.clone(), f.id)).collect(),
+        }
+    }
+
+    /// Refuses a table of which another engine dropped or replaced a column: files' columns are found by their names, so one that came back
+    /// under its old name would show what was dropped.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, naming the column.
+    pub(crate) fn check_columns(&self, table: &Table) -> Result<()> {
+        let schema = table.metadata().current_schema();
+        for (name, id) in &self.field_ids {
+            if schema.field_id_by_name(name) != Some(*id) {
+                return Err(StoreError::corrupt_plain(format!(
+                    "another program dropped, renamed or replaced the column {name} of {}: roll the table back to before that",
+                    table.identifier()
+                )));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -223,6 +250,7 @@ impl Meta {
             insert_import(&mut tx, workspace, state.version, import, now).await?;
         }
         super::uploads::forget(&mut tx, workspace).await?;
+        super::prepared::forget(&mut tx, workspace).await?;
         super::garbage::insert(&mut tx, workspace, garbage, state.version, now).await?;
         tx.commit().await.attempt("commit the state")
     }

@@ -2,22 +2,18 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
-use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use redb::{ReadableTable, WriteTransaction};
-use segment_core::catalog::{Catalog, Scope};
+use segment_core::catalog::Catalog;
 use uuid::Uuid;
 
+use super::batch::{ProfileBatch, ProfileRow};
 use super::embedded::{NAMES, PROFILES, SEEN};
 use super::row::{Row, first_seen_at};
 use super::{AttributeWrite, ProfileFile, profiles_schema};
-use crate::columns::{ColumnsBuilder, raw_object};
 use crate::error::{Attempt, Result, StoreError};
 use crate::lake::file_writer::{ROW_GROUP_BYTES_MAX, close_file, properties};
-use crate::lake::schema::LAKE_TIMEZONE;
 
 /// A chunk is the users whose numbers share all but this many low bits.
 pub(crate) const CHUNK_BITS: u32 = 18;
@@ -27,62 +23,6 @@ const ROW_GROUP_ROWS: usize = 1 << 17;
 const BATCH_ROWS: usize = 1 << 15;
 const BATCH_BYTES: usize = 32 << 20;
 
-struct Batch {
-    numbers: Int64Builder,
-    ids: StringBuilder,
-    first: TimestampMicrosecondBuilder,
-    last: TimestampMicrosecondBuilder,
-    extra: StringBuilder,
-    columns: ColumnsBuilder,
-    rows: usize,
-}
-
-impl Batch {
-    fn new(catalog: &Catalog) -> Self {
-        Self {
-            numbers: Int64Builder::new(),
-            ids: StringBuilder::new(),
-            first: TimestampMicrosecondBuilder::new().with_timezone(LAKE_TIMEZONE),
-            last: TimestampMicrosecondBuilder::new().with_timezone(LAKE_TIMEZONE),
-            extra: StringBuilder::new(),
-            columns: ColumnsBuilder::new(catalog, Scope::Attribute),
-            rows: 0,
-        }
-    }
-
-    fn append(&mut self, number: u64, id: &str, row: Option<&Row>, seen: Option<(i64, i64)>) -> Result<()> {
-        self.numbers.append_value(i64::try_from(number).map_err(|e| StoreError::corrupt("a user's number is too large", e))?);
-        self.ids.append_value(id);
-        self.first.append_option(first_seen_at(row, seen.map(|s| s.0)));
-        self.last.append_option(seen.map(|s| s.1));
-        let said = |name: &str| row.and_then(|r| r.cells.get(name)).map(|c| &c.said);
-        self.columns.append(|name| match said(name) {
-            Some(AttributeWrite::Value(value)) => Some(value),
-            _ => None,
-        })?;
-        let raw = row.into_iter().flat_map(|r| &r.cells).filter_map(|(name, cell)| match &cell.said {
-            AttributeWrite::Raw(json) => Some((name.clone(), json.as_str())),
-            _ => None,
-        });
-        self.extra.append_option(raw_object(&raw.collect())?);
-        self.rows += 1;
-        Ok(())
-    }
-
-    fn finish(&mut self, catalog: &Catalog) -> Result<RecordBatch> {
-        self.rows = 0;
-        let mut arrays: Vec<ArrayRef> = vec![
-            Arc::new(self.numbers.finish()),
-            Arc::new(self.ids.finish()),
-            Arc::new(self.first.finish()),
-            Arc::new(self.last.finish()),
-            Arc::new(self.extra.finish()),
-        ];
-        arrays.extend(self.columns.finish());
-        RecordBatch::try_new(profiles_schema(catalog), arrays).attempt("arrange profiles")
-    }
-}
-
 /// Refuses a value that the catalog has no attribute for, which the columns would drop.
 fn check_known(catalog: &Catalog, row: &Row) -> Result<()> {
     for (name, cell) in &row.cells {
@@ -91,6 +31,20 @@ fn check_known(catalog: &Catalog, row: &Row) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn profile_row<'r>(number: u64, id: &'r str, row: Option<&'r Row>, seen: Option<(i64, i64)>) -> ProfileRow<'r> {
+    let cells = || row.into_iter().flat_map(|r| &r.cells);
+    let values = cells().filter_map(|(name, cell)| match &cell.said {
+        AttributeWrite::Value(value) => Some((name.as_str(), value)),
+        AttributeWrite::Raw(_) | AttributeWrite::Null => None,
+    });
+    let raw = cells().filter_map(|(name, cell)| match &cell.said {
+        AttributeWrite::Raw(json) => Some((name.clone(), json.as_str())),
+        AttributeWrite::Value(_) | AttributeWrite::Null => None,
+    });
+    let (first_seen_at, last_seen_at) = (first_seen_at(row, seen.map(|s| s.0)), seen.map(|s| s.1));
+    ProfileRow { user_no: number, user_id: id, first_seen_at, last_seen_at, values: values.collect(), raw: raw.collect() }
 }
 
 /// Writes a chunk to a new file, whose path goes into `written`; `None` if nobody is in it.
@@ -107,7 +61,7 @@ pub(crate) fn write(
     let schema = profiles_schema(catalog);
     let settings = properties(&schema, &["user_no"])?.set_max_row_group_row_count(Some(ROW_GROUP_ROWS)).build();
     let mut writer = ArrowWriter::try_new(file, schema, Some(settings)).attempt("write profiles")?;
-    let mut batch = Batch::new(catalog);
+    let mut batch = ProfileBatch::new(catalog);
     let (mut rows, mut min, mut max, mut bytes) = (0, u64::MAX, 0, 0);
 
     let range = (chunk << CHUNK_BITS)..((chunk + 1) << CHUNK_BITS);
@@ -137,9 +91,9 @@ pub(crate) fn write(
         if let Some(row) = &row {
             check_known(catalog, row)?;
         }
-        batch.append(number, id.value(), row.as_ref(), span)?;
+        batch.append(&profile_row(number, id.value(), row.as_ref(), span))?;
         (rows, min, max) = (rows + 1, min.min(number), max.max(number));
-        if batch.rows == BATCH_ROWS || bytes >= BATCH_BYTES {
+        if batch.rows() == BATCH_ROWS || bytes >= BATCH_BYTES {
             bytes = 0;
             writer.write(&batch.finish(catalog)?).attempt("write profiles")?;
             if writer.in_progress_size() >= ROW_GROUP_BYTES_MAX {

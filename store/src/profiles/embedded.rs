@@ -33,8 +33,13 @@ const FRESH_MAX: usize = 1 << 19;
 const SHARDS: u64 = 1;
 const SHARD: u64 = 0;
 
+/// Gives numbers to users who have none here, in the order of their ids.
+pub(crate) type GiveNumbers = Box<dyn FnMut(&[&str]) -> Result<Vec<u64>> + Send + Sync>;
+
 /// The profiles of a workspace, open for writing.
 pub(crate) struct EmbeddedProfiles {
+    /// `None`: numbers are given here.
+    give: Option<GiveNumbers>,
     transaction: WriteTransaction,
     _database: Database,
     folder: PathBuf,
@@ -76,6 +81,7 @@ impl EmbeddedProfiles {
         transaction.open_table(PROFILES).attempt("write profiles")?;
         transaction.open_table(SEEN).attempt("write profiles")?;
         Ok(Self {
+            give: None,
             transaction,
             _database: database,
             folder: folder.to_owned(),
@@ -88,6 +94,34 @@ impl EmbeddedProfiles {
             files,
             written: Vec::new(),
         })
+    }
+
+    /// An empty store of what is to be written elsewhere, which gives the numbers.
+    pub(crate) fn pending(path: &Path, folder: &Path, give: GiveNumbers) -> Result<Self> {
+        Ok(Self { give: Some(give), ..Self::open(path, folder, 0, Vec::new())? })
+    }
+
+    /// Who has something written, by number, from one on: `max` at most.
+    #[cfg(feature = "cassandra")]
+    pub(crate) fn written_users(&mut self, from: u64, max: usize) -> Result<Vec<WrittenUser>> {
+        self.flush()?;
+        let names = self.transaction.open_table(NAMES).attempt("read profiles")?;
+        let profiles = self.transaction.open_table(PROFILES).attempt("read profiles")?;
+        let seen = self.transaction.open_table(SEEN).attempt("read profiles")?;
+        let mut out = Vec::new();
+        for entry in names.range(from..).attempt("read profiles")? {
+            let (number, id) = entry.attempt("read profiles")?;
+            let user_no = number.value();
+            let row = profiles.get(user_no).attempt("read profiles")?.map(|v| Row::decode(v.value())).transpose()?;
+            let seen = seen.get(user_no).attempt("read profiles")?.map(|v| v.value());
+            if row.is_some() || seen.is_some() {
+                out.push(WrittenUser { user_no, user_id: id.value().to_owned(), row, seen });
+            }
+            if out.len() == max {
+                break;
+            }
+        }
+        Ok(out)
     }
 
     /// The users' numbers, in the order of `ids`, allocating for those not seen before.
@@ -106,6 +140,10 @@ impl EmbeddedProfiles {
                 }
             }
         }
+        if self.give.is_some() {
+            let new: Vec<&str> = (0..ids.len()).filter(|&i| numbers[i].is_none()).map(|i| ids[i]).collect();
+            self.take_given(&new)?;
+        }
         let mut out = Vec::with_capacity(ids.len());
         for (id, number) in ids.iter().zip(numbers) {
             out.push(match number.or_else(|| self.fresh.get(*id).copied()) {
@@ -117,6 +155,16 @@ impl EmbeddedProfiles {
             self.flush_fresh()?;
         }
         Ok(out)
+    }
+
+    /// Has numbers given to users who have none here.
+    fn take_given(&mut self, ids: &[&str]) -> Result<()> {
+        let Some(give) = self.give.as_mut().filter(|_| !ids.is_empty()) else { return Ok(()) };
+        for (id, number) in ids.iter().zip(give(ids)?) {
+            self.fresh.insert((*id).into(), number);
+            self.next = self.next.max(number / SHARDS + 1);
+        }
+        Ok(())
     }
 
     fn known(&mut self, id: &str) -> Option<u64> {
@@ -304,6 +352,16 @@ impl EmbeddedProfiles {
         self.transaction.commit().attempt("commit profiles")?;
         Ok(version)
     }
+}
+
+/// What is written of a user.
+#[cfg(feature = "cassandra")]
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WrittenUser {
+    pub(crate) user_no: u64,
+    pub(crate) user_id: String,
+    pub(crate) row: Option<Row>,
+    pub(crate) seen: Option<(i64, i64)>,
 }
 
 /// The version of the store's last commit.

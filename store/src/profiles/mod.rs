@@ -7,12 +7,19 @@
 //! A user counts as one once it has a profile or an event. `first_seen_at` is null, "has always existed", for a
 //! profile that states none; otherwise the earlier of the stated time and the first event.
 
+pub(crate) mod batch;
+#[cfg(feature = "cassandra")]
+pub mod cassandra;
 pub(crate) mod chunk;
 pub(crate) mod codec;
 pub(crate) mod columns;
 pub(crate) mod embedded;
 pub(crate) mod numbers;
+pub(crate) mod place;
 pub(crate) mod row;
+#[cfg(test)]
+mod suite;
+pub(crate) mod writing;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -97,11 +104,13 @@ pub struct ProfilesSnapshot {
     pub rows: u64,
     /// The schema of the pinned catalog.
     pub schema: SchemaRef,
+    /// The instant up to which all changes are in it, microseconds; `None`: it is exactly that of the state, never behind.
+    pub as_of: Option<i64>,
 }
 
 impl ProfilesSnapshot {
     pub(crate) fn new(files: Vec<ProfileFile>, schema: SchemaRef) -> Self {
-        Self { rows: files.iter().map(|f| f.rows).sum(), files, schema }
+        Self { rows: files.iter().map(|f| f.rows).sum(), files, schema, as_of: None }
     }
 }
 

@@ -109,8 +109,11 @@ pub fn local(file: &DataFileInfo) -> &Path {
 
 /// All batches of a file of events, wherever it is.
 pub fn read_planned(pinned: &Pinned, file: &DataFileInfo) -> Vec<RecordBatch> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(pinned.events.open(file).unwrap()).unwrap().build().unwrap();
-    reader.map(Result::unwrap).collect()
+    let mut builder = ParquetRecordBatchReaderBuilder::try_new(pinned.events.open(file).unwrap()).unwrap();
+    if let Some(kept) = file.deleted.selection(0, file.rows) {
+        builder = builder.with_row_selection(kept);
+    }
+    builder.build().unwrap().map(Result::unwrap).collect()
 }
 
 pub fn everything() -> EventRead {

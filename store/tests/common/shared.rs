@@ -10,6 +10,9 @@ use tempfile::TempDir;
 /// Time that a statement may take.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Lets snapshots expire that were made just now.
+const SESSION: &str = "lake.expire_snapshots_min_retention=0s,lake.remove_orphan_files_min_retention=0s";
+
 fn setting(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: run `scripts/engines run --only trino,s3,postgres -- cargo test …`, or after `make engines` eval \"$(scripts/engines env)\"")
@@ -60,6 +63,22 @@ pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A statement of the tests' own words, with names and numbers in place of `{}`.
+pub fn fill(words: &str, values: &[&dyn std::fmt::Display]) -> String {
+    let mut values = values.iter();
+    let (first, rest) = words.split_once("{}").unwrap_or((words, ""));
+    let mut out = first.to_owned();
+    let mut rest = words.contains("{}").then_some(rest);
+    while let Some(words) = rest {
+        out.push_str(&values.next().unwrap().to_string());
+        let (next, after) = words.split_once("{}").map_or((words, None), |(next, after)| (next, Some(after)));
+        out.push_str(next);
+        rest = after;
+    }
+    assert!(values.next().is_none(), "too many values for {words:?}");
+    out
+}
+
 /// A table of the lake, as of a snapshot.
 pub fn as_of(namespace: &str, table: &store::SharedTable) -> String {
     let version = table.snapshot_id.map(|id| format!(" FOR VERSION AS OF {id}")).unwrap_or_default();
@@ -74,6 +93,7 @@ pub async fn try_trino(sql: &str) -> Result<Vec<Vec<Json>>, String> {
         let response = request
             .header("X-Trino-User", "muster")
             .header("X-Trino-Client-Capabilities", "PARAMETRIC_DATETIME")
+            .header("X-Trino-Session", SESSION)
             .send()
             .await
             .map_err(|e| e.to_string())?;

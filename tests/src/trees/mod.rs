@@ -19,6 +19,7 @@ const DEPTH_MAX: usize = 5;
 pub struct Trees<'w> {
     world: &'w World,
     random: Random,
+    events: bool,
 }
 
 /// Members of an object in the making.
@@ -27,7 +28,13 @@ type Members = Vec<(String, Json)>;
 impl<'w> Trees<'w> {
     /// For a world, from a seed's generator.
     pub fn new(world: &'w World, random: Random) -> Self {
-        Self { world, random }
+        Self { world, random, events: true }
+    }
+
+    /// Without predicates over events; saved segments may still have some.
+    pub fn without_events(mut self) -> Self {
+        self.events = false;
+        self
     }
 
     /// Heads or tails.
@@ -53,7 +60,7 @@ impl<'w> Trees<'w> {
     pub fn contradiction(&mut self) -> Json {
         let count = self.random.between(2, 4);
         let key = if self.random.chance(50) { "all" } else { "any" };
-        let first = if self.random.chance(60) { self.attribute() } else { self.event() };
+        let first = if self.random.chance(60) || !self.events { self.attribute() } else { self.event() };
         let Json::Object(members) = &first else { return first };
         let subject: Members = members.iter().filter(|(k, _)| !matches!(k.as_str(), "op" | "value" | "ignore_case")).cloned().collect();
         let mut children = vec![first.clone()];
@@ -95,7 +102,8 @@ impl<'w> Trees<'w> {
     fn leaf(&mut self) -> Json {
         match self.random.below(100) {
             0..38 => self.attribute(),
-            38..84 => self.event(),
+            38..84 if self.events => self.event(),
+            38..84 => self.attribute(),
             84..89 if !self.world.library.segments.is_empty() => {
                 let keys: Vec<&String> = self.world.library.segments.keys().collect();
                 object([("segment", text((*self.random.pick(&keys)).clone()))])

@@ -3,6 +3,7 @@
 mod form;
 mod meaning;
 mod references;
+mod saving;
 mod warned;
 
 use std::collections::BTreeSet;

@@ -30,6 +30,9 @@ const FORMS: [(&str, &[&str]); 11] = [
 /// The same for the trees of `where` and `any_item`.
 const FIELD_FORMS: [(&str, &[&str]); 4] = [("all", &[]), ("any", &[]), ("not", &[]), ("property", &["op", "value", "ignore_case"])];
 
+/// Keys that a window has.
+const WINDOW_FORMS: [&str; 5] = ["last", "ago", "from", "to", "next"];
+
 /// Keys of the one kind of tree, and what stands for each in the other.
 const TWINS: [(&str, &str); 2] = [("attribute", "property"), ("property", "attribute")];
 
@@ -184,7 +187,10 @@ impl Reader {
             "attribute" => {
                 let name = self.text(value, &at, "an attribute's name");
                 let comparison = self.comparison(members, pointer, depth, true).unwrap_or(INVALID);
-                name.map_or(Condition::Invalid, |name| Condition::Attribute(name, comparison))
+                match name {
+                    Some(name) => Condition::Attribute(name, comparison),
+                    None => Condition::Unnamed(comparison),
+                }
             }
             "event" => self.event(value, members, pointer, depth),
             "segment" => self.text(value, &at, "a segment's key").map_or(Condition::Invalid, Condition::Segment),
@@ -240,18 +246,18 @@ impl Reader {
         let Some(op) = member(members, "op") else {
             if required || value.is_some() || ignore_case.is_some() {
                 self.fault(Code::MissingField, pointer, "\"op\" is missing");
-                return Some(INVALID);
+                return Some(self.unasked(value, ignore_case, pointer, depth));
             }
             return None;
         };
         let at = pointer.key("op");
         let Some(name) = self.text(op, &at, "an operator") else {
-            return Some(INVALID);
+            return Some(self.unasked(value, ignore_case, pointer, depth));
         };
         let Some(op) = Op::named(&name) else {
             let hint = names::nearest(&name, Op::ALL.iter().map(|o| o.name()));
             self.fault_hint(Code::UnknownOperator, &at, format!("there is no operator \"{name}\""), hint);
-            return Some(INVALID);
+            return Some(self.unasked(value, ignore_case, pointer, depth));
         };
         if ignore_case.is_some() && !op.takes_case() {
             self.fault(
@@ -280,6 +286,21 @@ impl Reader {
         Some(Comparison { op: Some(op), operand, ignore_case })
     }
 
+    /// A comparison without an operator. Only `any_item` takes a tree and only `in_window` a window, so an object says which it is.
+    fn unasked(&mut self, value: Option<&Json>, ignore_case: Option<bool>, pointer: &Pointer<'_>, depth: usize) -> Comparison {
+        let at = pointer.key("value");
+        let has = |keys: &[&str]| value.and_then(Json::as_object).is_some_and(|o| o.iter().any(|(k, _)| keys.contains(&k.as_str())));
+        let operand = match value {
+            None => Operand::None,
+            Some(json) if has(&FIELD_FORMS.map(|form| form.0)) => {
+                Operand::Items(Box::new(self.field(json, &at, depth + 1, "an item's condition")))
+            }
+            Some(json) if has(&WINDOW_FORMS) => self.window(json, &at, true).map_or(Operand::Invalid, Operand::Window),
+            Some(json) => Operand::Literal(json.clone()),
+        };
+        Comparison { op: None, operand, ignore_case }
+    }
+
     fn field(&mut self, json: &Json, pointer: &Pointer<'_>, depth: usize, what: &str) -> FieldCondition {
         if !self.enter(pointer, depth) {
             return FieldCondition::Invalid;
@@ -304,7 +325,10 @@ impl Reader {
             _ => {
                 let name = self.text(value, &at, "a property's name");
                 let comparison = self.comparison(members, pointer, depth, true).unwrap_or(INVALID);
-                name.map_or(FieldCondition::Invalid, |name| FieldCondition::Property(name, comparison))
+                match name {
+                    Some(name) => FieldCondition::Property(name, comparison),
+                    None => FieldCondition::Unnamed(comparison),
+                }
             }
         }
     }

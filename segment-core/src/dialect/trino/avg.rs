@@ -6,11 +6,10 @@
 //! whole number over such a count lies between the two. That fraction's numerator times the count has 38 digits.
 
 use num_bigint::BigInt;
-use sqlparser::ast::{BinaryOperator, DataType, Expr};
 
 use super::{DIGITS_MAX, SUM_SCALE, decimal};
 use crate::decimal::Decimal;
-use crate::sql;
+use crate::sql::{self, BinaryOperator, DataType, Expr};
 
 /// Digits of a count.
 const COUNT_DIGITS: u32 = 19;

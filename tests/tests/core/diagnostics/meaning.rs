@@ -289,3 +289,58 @@ fn values_of_the_unknown() {
         &[(MeasureMismatch, "/measure/sum"), (OperatorMismatch, "/op")],
     );
 }
+
+/// What is no operator, or none for the type, hides no fault that the value has whatever asks of it; nor does a name at fault.
+#[test]
+fn values_that_nothing_asks_of() {
+    let many = format!("[{}]", vec!["1"; 10_001].join(","));
+    let values: [(&str, &[(_, &str)]); 12] = [
+        (r#""a\u0000""#, &[(InvalidString, "")]),
+        ("1e999", &[(NonFinite, "")]),
+        (r#"[1,"\ud800",[1e999],null,true]"#, &[(InvalidString, "/1"), (NonFinite, "/2/0")]),
+        (&many, &[(TooManyValues, "")]),
+        (r#"{"strange":"\u0000"}"#, &[(InvalidString, "/strange")]),
+        ("5", &[]),
+        ("null", &[]),
+        (r#"{"last":{"n":0,"unit":"day"}}"#, &[(InvalidWindow, "/last/n")]),
+        (r#"{"from":"2024-02-01","to":"2024-01-01"}"#, &[(EmptyWindow, "")]),
+        (r#"{"next":{"n":1,"unit":"day"}}"#, &[]),
+        (r#"{"property":"x","op":"matches","value":"("}"#, &[(InvalidPattern, "/value")]),
+        (r#"{"any":[{"property":"x","op":"iz","value":"\u0000"}]}"#, &[(UnknownOperator, "/any/0/op"), (InvalidString, "/any/0/value")]),
+    ];
+    for (value, faulty) in values {
+        let check = |text: &str, at: &str, others: &[(_, &str)]| {
+            let values: Vec<(_, String)> = faulty.iter().map(|(code, pointer)| (*code, format!("{at}/value{pointer}"))).collect();
+            let expected: Vec<(_, &str)> =
+                values.iter().map(|(code, pointer)| (*code, pointer.as_str())).chain(others.iter().copied()).collect();
+            faults(&text.replace("VALUE", value), &expected);
+        };
+        check(r#"{"attribute":"age","op":"equals","value":VALUE}"#, "", &[(UnknownOperator, "/op")]);
+        check(r#"{"attribute":"age","value":VALUE}"#, "", &[(MissingField, "")]);
+        check(r#"{"attribute":"age","op":7,"value":VALUE}"#, "", &[(InvalidValue, "/op")]);
+        check(r#"{"attribute":"agee","op":"equals","value":VALUE}"#, "", &[(UnknownAttribute, "/attribute"), (UnknownOperator, "/op")]);
+        check(r#"{"attribute":7,"op":"equals","value":VALUE}"#, "", &[(InvalidValue, "/attribute"), (UnknownOperator, "/op")]);
+        check(
+            r#"{"event":"vew","measure":{"sum":"prise"},"op":"equals","value":VALUE}"#,
+            "",
+            &[(UnknownEvent, "/event"), (UnknownProperty, "/measure/sum"), (UnknownOperator, "/op")],
+        );
+        check(r#"{"event":"view","where":{"property":"age","op":"equals","value":VALUE}}"#, "/where", &[(UnknownOperator, "/where/op")]);
+    }
+    faults(r#"{"attribute":5,"op":"matches","value":"("}"#, &[(InvalidValue, "/attribute"), (InvalidPattern, "/value")]);
+    faults(
+        r#"{"event":"view","where":{"property":5,"op":"in","value":1}}"#,
+        &[(InvalidValue, "/where/property"), (InvalidValue, "/where/value")],
+    );
+    faults(r#"{"attribute":"age","op":"contains","value":"\u0000"}"#, &[(OperatorMismatch, "/op"), (InvalidString, "/value")]);
+    faults(
+        r#"{"attribute":"age","op":"any_item","value":{"property":"x","op":"matches","value":"("}}"#,
+        &[(OperatorMismatch, "/op"), (InvalidPattern, "/value/value")],
+    );
+    faults(
+        r#"{"attribute":"age","op":"in_window","value":{"from":"2024-02-01","to":"2024-01-01"}}"#,
+        &[(OperatorMismatch, "/op"), (EmptyWindow, "/value")],
+    );
+    let cart = r#"{"attribute":"cart","op":"any","value":{"property":"skew","op":"is","value":"x"}}"#;
+    faults(cart, &[(UnknownOperator, "/op"), (UnknownProperty, "/value/property")]);
+}

@@ -88,6 +88,41 @@ fn what_moves_with_the_instant_is_open() {
     }
 }
 
+/// At the instant of these tests a month is 31 days, and nothing lies after it.
+#[test]
+fn windows_that_merely_coincide_are_not_one() {
+    let days = r#"{"last":{"n":31,"unit":"day"}}"#;
+    let month = r#"{"last":{"n":1,"unit":"month"}}"#;
+    let week = r#"{"last":{"n":1,"unit":"week"}}"#;
+    let seven = r#"{"last":{"n":7,"unit":"day"}}"#;
+    let future = r#"{"to":"2030-01-01"}"#;
+    let spelt = [r#"{"from":"2024-05-01"}"#, r#"{"from":"2024-04-30T23:00:00Z"}"#];
+    let all = |a: &str, b: &str| format!(r#"{{"all":[{a},{b}]}}"#);
+    let views = |op: &str, value: u8, window: &str| format!(r#"{{"event":"view","op":"{op}","value":{value},"window":{window}}}"#);
+    let contradiction = |a: &str, b: &str| all(&views("gte", 3, a), &views("lt", 3, b));
+    let complement = |a: &str, b: &str| all(&views("gte", 3, a), &format!(r#"{{"not":{}}}"#, views("gte", 3, b)));
+    let always = r#"{"event":"view","op":"lt","value":3}"#;
+    warnings(&all(&views("gte", 3, future), always), &[]);
+    for tree in [&contradiction as &dyn Fn(&str, &str) -> String, &complement] {
+        warnings(&tree(days, month), &[]);
+        warnings(&tree(month, month), &[(NeverTrue, "/all")]);
+        warnings(&tree(seven, week), &[(NeverTrue, "/all")]);
+        warnings(&tree(spelt[0], spelt[1]), &[(NeverTrue, "/all")]);
+    }
+    for name in ["born", "joined"] {
+        let inside = |window: &str| format!(r#"{{"attribute":"{name}","op":"in_window","value":{window}}}"#);
+        let complement = |a: &str, b: &str| all(&inside(a), &format!(r#"{{"not":{}}}"#, inside(b)));
+        warnings(&complement(days, month), &[]);
+        warnings(&complement(seven, week), &[(NeverTrue, "/all")]);
+        let within = |window: &str| {
+            let tree = inside(window).replace("attribute", "property");
+            format!(r#"{{"event":"view","where":{tree}}}"#)
+        };
+        warnings(&all(&within(days), &format!(r#"{{"not":{}}}"#, within(month))), &[]);
+        warnings(&all(&within(week), &format!(r#"{{"not":{}}}"#, within(seven))), &[(NeverTrue, "/all")]);
+    }
+}
+
 #[test]
 fn bounds_beyond_everything() {
     let age = |op: &str, value: &str| format!(r#"{{"attribute":"age","op":"{op}","value":{value}}}"#);

@@ -1,0 +1,69 @@
+//! Checks of Trino: that it answers and has the catalog, and that it reads the lake that Muster writes.
+
+use std::time::Duration;
+
+use query_backends::{BackendError, ErrorKind, TrinoBackend, TrinoConfig};
+use store::LakeConfig;
+use store::probe::{Fault, SampleTable};
+
+use super::check::{CHECK_MAX, Check, Found, check, silent};
+use crate::config::Settings;
+use crate::failure::chain;
+
+/// The part of a check's time that is kept for clearing up.
+const CLEARING_MAX: Duration = Duration::from_secs(10);
+
+/// The checks of Trino.
+pub(super) fn checks(settings: &Settings) -> [Check; 2] {
+    let trino = settings.trino.clone();
+    let both = trino.clone().zip(settings.store.lake.clone());
+    let off = match (&settings.trino, &settings.store.lake) {
+        (Some(_), None) => "the lake is in the data directory, where Trino does not see it",
+        _ => "trino.url is not set",
+    };
+    [
+        check("trino", "trino.url is not set", trino.map(|trino| async move { server(&trino).await })),
+        check("trino reads the lake", off, both.map(|(trino, lake)| async move { reads(&trino, &lake).await })),
+    ]
+}
+
+async fn server(config: &TrinoConfig) -> Found {
+    let backend = TrinoBackend::new(config).map_err(|e| fault(config, &e))?;
+    let version = backend.check().await.map_err(|e| fault(config, &e))?;
+    Ok(format!("Trino {version} at {}, catalog {}", crate::config::without_password(&config.url), config.catalog))
+}
+
+/// Makes a table in the lake, and has Trino read it.
+async fn reads(config: &TrinoConfig, lake: &LakeConfig) -> Found {
+    let backend = TrinoBackend::new(config).map_err(|e| fault(config, &e))?;
+    let sample = SampleTable::make(lake).await?;
+    let read = tokio::time::timeout(CHECK_MAX.saturating_sub(CLEARING_MAX), backend.check_lake(sample.namespace())).await;
+    let removed = sample.remove().await;
+    match read {
+        Err(_) => Err(silent()),
+        Ok(Err(e)) if e.kind.is_retryable() => Err(fault(config, &e)),
+        Ok(Err(e)) => Err(Fault::new(
+            format!("Trino does not read a table that Muster made in {}: {}", lake.warehouse, chain(&e)),
+            format!(
+                "give Trino's catalog {} the same database (iceberg.jdbc-catalog.connection-url), the catalog-name {} and access to the bucket (s3.*), or see to trino.catalog",
+                config.catalog, lake.catalog_name
+            ),
+        )),
+        Ok(Ok(())) => removed.map(|()| format!("catalog {} reads what Muster writes to {}", config.catalog, lake.warehouse)),
+    }
+}
+
+fn fault(config: &TrinoConfig, error: &BackendError) -> Fault {
+    let todo = match error.kind {
+        ErrorKind::Unavailable | ErrorKind::Timeout => {
+            format!("see whether Trino runs there: trino.url ({})", crate::config::without_password(&config.url))
+        }
+        ErrorKind::PermissionDenied => "see to trino.user, trino.password or trino.token, and what the user may do".to_owned(),
+        ErrorKind::SchemaDrift => format!("make the catalog {} in Trino, or see to trino.catalog", config.catalog),
+        ErrorKind::Overloaded => "Trino has too much to do: try again later".to_owned(),
+        ErrorKind::Rejected | ErrorKind::Unsupported | ErrorKind::Cancelled | ErrorKind::Internal => {
+            "see to the settings of [trino]".to_owned()
+        }
+    };
+    Fault::new(chain(error), todo)
+}

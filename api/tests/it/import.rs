@@ -1,0 +1,56 @@
+//! `muster import`: its reports, and what stops it.
+
+use crate::common::World;
+
+#[test]
+fn a_stopped_import_says_which_rows_stopped_it() {
+    let world = World::new();
+    world.file("e.csv", "user_id,event,ts\nu,e,2024-01-01\nu,e,soon\n,e,2024-01-01\n");
+    let ran = world.run(&["import", "--data", "data", "--events", "e.csv", "--max-rejects", "1", "--output", "json"]);
+    assert_eq!((ran.code, ran.out.as_str()), (4, ""));
+    let error = ran.error();
+    assert_eq!(
+        (&error["error"], &error["message"]),
+        (&"import_stopped".into(), &"2 rows are unusable and 1 allowed; nothing was imported".into())
+    );
+    let rejected = &error["rejected"];
+    assert_eq!((rejected["count"].as_u64(), rejected["allowed"].as_u64(), rejected["more"].as_bool()), (Some(2), Some(1), Some(false)));
+    let first = &rejected["first"][0];
+    assert_eq!(
+        (&first["file"], &first["line"], &first["column"], &first["reason"]),
+        (&"e.csv".into(), &3.into(), &"ts".into(), &"no_time".into())
+    );
+    assert_eq!(rejected["first"].as_array().unwrap().len(), 2);
+    let file = std::fs::read_to_string(world.path(rejected["file"].as_str().unwrap())).unwrap();
+    assert_eq!(file.lines().count(), 2);
+    // The workspace was made for it alone.
+    assert_eq!(world.run(&["catalog", "--data", "data"]).code, 3);
+    let ran = world.run(&["import", "--data", "data", "--events", "e.csv"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.err.starts_with("muster: 2 rows are unusable and 0 allowed"), "{}", ran.err);
+    assert!(ran.err.contains("e.csv:3: ts:"), "{}", ran.err);
+}
+
+#[test]
+fn what_was_not_converted_or_learned_is_told() {
+    let world = World::new();
+    let fields = |from: usize| (from..from + 3_000).map(|i| format!(r#""k{i}":1"#)).collect::<Vec<_>>().join(",");
+    let lines = [0, 3_000].map(|from| format!(r#"{{"user_id":"u{from}","attributes":{{"prefs":{{{}}},"age":{from}}}}}"#, fields(from)));
+    world.file("u.ndjson", lines.join("\n"));
+    let report = world.run(&["import", "--data", "json", "--users", "u.ndjson", "--output", "json"]).fine().value();
+    let prefs = &report["attributes"]["prefs"];
+    assert_eq!((prefs["partial"].as_u64(), prefs["truncated"].as_bool()), (Some(1), Some(true)));
+    assert_eq!(report["attributes"]["age"]["truncated"], false);
+    let text = world.run(&["import", "--data", "text", "--users", "u.ndjson"]).fine().out;
+    assert!(text.contains("in part") && text.contains("note: attribute \"prefs\" has more fields than are learned (4096"), "{text}");
+}
+
+#[test]
+fn nothing_to_import() {
+    let world = World::new();
+    let ran = world.run(&["import", "--data", "data"]);
+    assert_eq!((ran.code, ran.err.as_str()), (2, "muster: nothing to import: give --events, --users or --recipe\n"));
+    assert!(!world.path("data").exists());
+    let ran = world.run(&["import", "--data", "data", "--events", "none.csv", "--output", "json"]);
+    assert_eq!((ran.code, &ran.error()["error"]), (3, &"not_found".into()));
+}

@@ -1,0 +1,163 @@
+//! The Cassandra of a data directory: connected when it is first needed, and remembered.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use segment_core::catalog::Catalog;
+use tokio::sync::OnceCell;
+
+use super::client::Cassandra;
+use super::handle::CassandraProfiles;
+use super::keyspace::{Keyspace, keyspace_name};
+use super::mirror::Mirror;
+use crate::config::CassandraConfig;
+use crate::error::{Result, StoreError};
+use crate::profiles::{ProfilesSnapshot, profiles_schema};
+
+/// How long a failed connection is not tried again by those who have something to go on with.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long a query that has an older mirror waits for it to follow. What takes longer goes on meanwhile.
+const REFRESH_WAIT: Duration = Duration::from_secs(15);
+/// The file that tells data directories apart, in a workspace's folder.
+const OWNER: &str = "cassandra.owner";
+
+/// The settings, and the connection once there is one.
+pub(crate) struct AttachedCassandra {
+    config: CassandraConfig,
+    connection: OnceCell<Arc<Cassandra>>,
+    failed: Mutex<Option<Instant>>,
+    keyspaces: Mutex<HashMap<String, Keyspace>>,
+}
+
+impl AttachedCassandra {
+    pub(crate) fn new(config: CassandraConfig) -> Self {
+        Self { config, connection: OnceCell::new(), failed: Mutex::default(), keyspaces: Mutex::default() }
+    }
+
+    async fn connected(&self) -> Result<&Arc<Cassandra>> {
+        let connected = self.connection.get_or_try_init(|| Cassandra::connect(&self.config)).await;
+        if connected.is_err() {
+            self.note_failure();
+        }
+        connected
+    }
+
+    fn note_failure(&self) {
+        if let Ok(mut failed) = self.failed.lock() {
+            *failed = Some(Instant::now());
+        }
+    }
+
+    fn failed_lately(&self) -> bool {
+        self.failed.lock().is_ok_and(|failed| failed.is_some_and(|at| at.elapsed() < PAUSE))
+    }
+
+    /// Opens a workspace's profiles for writing. The write lock must be held.
+    pub(crate) async fn open(&self, workspace: &str, folder: &Path, catalog: &Catalog) -> Result<CassandraProfiles> {
+        let owner = owner(folder)?;
+        CassandraProfiles::open(self.connected().await?, workspace, &owner, catalog, &folder.join("mirror")).await
+    }
+
+    /// The mirror of a workspace's profiles, with all changes up to `at_least` (0: nothing was written yet, as far as this directory knows).
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if Cassandra is and the mirror that there is lacks changes that it must have.
+    pub(crate) async fn snapshot(&self, workspace: &str, folder: &Path, catalog: &Catalog, at_least: u64) -> Result<ProfilesSnapshot> {
+        let at_least = i64::try_from(at_least).unwrap_or(i64::MAX);
+        let mirrored = folder.join("mirror");
+        let name = keyspace_name(&self.config.keyspace_prefix, workspace);
+        let present = Mirror::in_folder(&mirrored, &name, catalog)?.filter(|s| s.as_of.is_some_and(|at| at >= at_least));
+        let age_max = Duration::from_secs(self.config.mirror_age_max_s);
+        if let Some(snapshot) = present {
+            if snapshot.as_of.is_some_and(|at| at >= super::changes::now_us() - age_max.as_micros() as i64) || self.failed_lately() {
+                return Ok(snapshot);
+            }
+            let refreshed = match self.mirror(workspace, &mirrored).await {
+                Ok(mirror) => mirror.within_time(catalog, age_max, at_least, REFRESH_WAIT).await,
+                Err(e) => Some(Err(e)),
+            };
+            return match refreshed {
+                Some(Err(StoreError::Unavailable { .. } | StoreError::Busy(_))) => {
+                    self.note_failure();
+                    Ok(snapshot)
+                }
+                Some(done) => done,
+                None => Ok(snapshot),
+            };
+        }
+        match self.mirror(workspace, &mirrored).await {
+            // Nobody wrote yet.
+            Err(StoreError::NotFound(_)) if at_least == 0 => Ok(ProfilesSnapshot::new(Vec::new(), profiles_schema(catalog))),
+            mirror => mirror?.within(catalog, age_max, at_least).await,
+        }
+    }
+
+    async fn mirror(&self, workspace: &str, folder: &Path) -> Result<Mirror> {
+        let known = self.keyspaces.lock().ok().and_then(|k| k.get(workspace).cloned());
+        let keyspace = match known {
+            Some(keyspace) => keyspace,
+            None => {
+                let keyspace = Keyspace::open_owned(self.connected().await?, workspace, &owner_of(folder)?).await?;
+                if let Ok(mut keyspaces) = self.keyspaces.lock() {
+                    keyspaces.insert(workspace.to_owned(), keyspace.clone());
+                }
+                keyspace
+            }
+        };
+        Ok(Mirror::new(&keyspace, folder))
+    }
+}
+
+/// Refuses profiles elsewhere than where a workspace's are: in Cassandra, or embedded.
+pub(crate) fn check_place(folder: &Path, users: &Path, in_cassandra: bool) -> Result<()> {
+    let owned = folder.join(OWNER);
+    if in_cassandra && users.exists() {
+        return Err(StoreError::Conflict(format!(
+            "the profiles of {} are embedded, and [cassandra] is set: use another data directory for profiles in Cassandra",
+            folder.display()
+        )));
+    }
+    if !in_cassandra && owned.exists() {
+        let what = format!("the profiles of {} are in Cassandra: set [cassandra] as it was", folder.display());
+        return Err(StoreError::Conflict(what));
+    }
+    Ok(())
+}
+
+/// The directory's id in the workspace, made at first.
+fn owner(folder: &Path) -> Result<String> {
+    let path = folder.join(OWNER);
+    if let Some(owner) = read_owner(&path)? {
+        return Ok(owner);
+    }
+    std::fs::create_dir_all(folder).map_err(|e| StoreError::io("make", folder, e))?;
+    let owner = uuid::Uuid::new_v4().to_string();
+    let write = || -> std::io::Result<()> {
+        use std::io::Write;
+        let fresh = folder.join("cassandra.owner.new");
+        let mut file = std::fs::File::create(&fresh)?;
+        file.write_all(owner.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&fresh, &path)?;
+        std::fs::File::open(folder)?.sync_all()
+    };
+    write().map_err(|e| StoreError::io("write", &path, e))?;
+    Ok(owner)
+}
+
+/// The id of the directory whose mirror is in a folder; empty before the first import.
+fn owner_of(mirror: &Path) -> Result<String> {
+    let owner = mirror.parent().map(|folder| read_owner(&folder.join(OWNER))).transpose()?;
+    Ok(owner.flatten().unwrap_or_default())
+}
+
+fn read_owner(path: &Path) -> Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(owner) => Ok(Some(owner)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(StoreError::io("read", path, e)),
+    }
+}
