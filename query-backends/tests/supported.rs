@@ -11,15 +11,25 @@ use segment_core::ops::Op;
 const BEGIN: &str = "<!-- supported: begin -->\n";
 const END: &str = "<!-- supported: end -->\n";
 
-/// This crate's backends; `None` for what is not built in. They are all built in when the whole workspace is tested.
-fn backends() -> Vec<(&'static str, Option<Capabilities>)> {
-    let (mut parquet, mut out) = (None, vec![("memory", Some(MemoryBackend::CAPABILITIES))]);
-    #[cfg(feature = "parquet")]
-    {
-        parquet.replace(query_backends::ParquetBackend::CAPABILITIES);
-    }
-    out.insert(0, ("parquet", parquet.take()));
-    out
+/// A backend's capabilities, if it is built in; all are when the whole workspace is tested.
+macro_rules! declared {
+    ($feature:literal, $backend:ident) => {{
+        #[cfg(feature = $feature)]
+        let capabilities = Some(query_backends::$backend::CAPABILITIES);
+        #[cfg(not(feature = $feature))]
+        let capabilities = None;
+        ($feature, capabilities)
+    }};
+}
+
+/// This crate's backends.
+fn backends() -> [(&'static str, Option<Capabilities>); 4] {
+    [
+        declared!("parquet", ParquetBackend),
+        ("memory", Some(MemoryBackend::CAPABILITIES)),
+        declared!("trino", TrinoBackend),
+        declared!("cassandra", CassandraBackend),
+    ]
 }
 
 fn page() -> std::path::PathBuf {

@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use query_backends::{BackendError, ErrorKind, Query, Reading, Result, event_reads};
 use segment_core::lower::{Lowered, Strategy, Tables};
-use store::Pinned;
+use store::{DataFileInfo, FilePlace, Pinned};
 use tempfile::TempDir;
 
 use crate::dialect::DuckDb;
@@ -42,8 +42,8 @@ pub(crate) async fn prepare(query: &Query) -> Result<Prepared> {
     let pinned = query.state()?;
     let (lowered, lists) = lowered(query, pinned)?;
     let plan = pinned.events.plan(&event_reads(&lowered)).await?;
-    if let Some(delete) = plan.deletes.first() {
-        let what = format!("the lake has delete files, which this backend cannot apply: {delete}");
+    let files = plan.files.iter().map(local).collect::<Result<Vec<_>>>()?;
+    if let Some(what) = plan.unsupported.first() {
         return Err(BackendError::new(ErrorKind::Unsupported, what));
     }
     let folder = tempfile::tempdir().map_err(|e| unwritable().caused_by(e))?;
@@ -56,7 +56,7 @@ pub(crate) async fn prepare(query: &Query) -> Result<Prepared> {
     };
     let mut events = None;
     if !lowered.reads.is_empty() {
-        add(EVENTS, pinned.events.schema(), plan.files.iter().map(|f| f.path.clone()).collect())?;
+        add(EVENTS, pinned.events.schema(), files)?;
         let (rows, bytes) = (plan.files.iter().map(|f| f.rows).sum(), plan.files.iter().map(|f| f.size_bytes).sum());
         events = Some(Reading { files: plan.files.len() as u64, rows, bytes, row_groups: 0 });
     }
@@ -75,6 +75,20 @@ pub(crate) async fn prepare(query: &Query) -> Result<Prepared> {
     };
     let events_total = Reading { files: plan.files_total, rows: plan.rows_total, bytes: plan.bytes_total, row_groups: 0 };
     Ok(Prepared { sql: lowered.sql(), tables, events, events_total, profiles, _folder: folder })
+}
+
+/// A file that the engine can read just so.
+fn local(file: &DataFileInfo) -> Result<PathBuf> {
+    match &file.place {
+        FilePlace::Local(path) if file.deleted.is_empty() => Ok(path.clone()),
+        FilePlace::Local(path) => {
+            let what = format!("rows of {} were deleted, which this backend cannot leave out: compact the lake", path.display());
+            Err(BackendError::new(ErrorKind::Unsupported, what))
+        }
+        FilePlace::Object(uri) => {
+            Err(BackendError::new(ErrorKind::Unsupported, format!("{uri} is no local file, and this backend reads no others")))
+        }
+    }
 }
 
 /// The SQL, and the views' names of the lists.

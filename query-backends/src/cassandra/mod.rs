@@ -50,6 +50,9 @@ impl std::fmt::Debug for CassandraBackend {
 }
 
 impl CassandraBackend {
+    /// What it can do.
+    pub const CAPABILITIES: Capabilities = Capabilities { dialect: None, strategies: &[], sorted: false, events_max: None, events: false };
+
     /// A backend that connects when it is first used, and again if that failed.
     pub fn new(config: &CassandraConfig) -> Self {
         Self { config: Arc::new(config.clone()), connection: Arc::default() }
@@ -171,7 +174,7 @@ impl Backend for CassandraBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { dialect: None, strategies: &[], sorted: false, events_max: None, events: false }
+        Self::CAPABILITIES
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation> {

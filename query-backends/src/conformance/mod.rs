@@ -68,6 +68,8 @@ pub struct Report {
     pub runs: usize,
     /// Cases that held for some users and not for others.
     pub told_apart: usize,
+    /// Large trees that the backend said it does not take.
+    pub refused: usize,
     /// What failed, each with its case.
     pub failures: Vec<String>,
 }

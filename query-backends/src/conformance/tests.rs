@@ -15,7 +15,7 @@ impl Fixture for Rows {
 }
 
 fn passed(report: &Report) {
-    println!("{} runs, {} cases told users apart", report.runs, report.told_apart);
+    println!("{} runs, {} cases told users apart, {} too large", report.runs, report.told_apart, report.refused);
     assert!(report.passed(), "{} failures of {} runs:\n{}", report.failures.len(), report.runs, report.failures.join("\n"));
 }
 

@@ -41,6 +41,10 @@ pub struct TrinoBackend {
 }
 
 impl TrinoBackend {
+    /// What it can do.
+    pub const CAPABILITIES: Capabilities =
+        Capabilities { dialect: Some("trino"), strategies: &Strategy::ALL, sorted: false, events_max: None, events: true };
+
     /// A backend; it connects when it is asked something, and works on the runtime that it is asked on.
     ///
     /// # Errors
@@ -86,7 +90,7 @@ impl Backend for TrinoBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { dialect: Some("trino"), strategies: &Strategy::ALL, sorted: false, events_max: None, events: true }
+        Self::CAPABILITIES
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation> {

@@ -6,7 +6,7 @@ use query_backends::conformance::{Report, conformance, hostile, isolation};
 use crate::common::backend;
 
 fn passed(report: &Report) {
-    println!("{} runs, {} cases told users apart", report.runs, report.told_apart);
+    println!("{} runs, {} cases told users apart, {} too large", report.runs, report.told_apart, report.refused);
     assert!(report.passed(), "{} failures of {} runs:\n{}", report.failures.len(), report.runs, report.failures.join("\n"));
 }
 
