@@ -39,7 +39,7 @@ async fn members(backend: &dyn Backend, query: &Query) -> Result<BTreeSet<String
 #[tokio::test(flavor = "multi_thread")]
 async fn parquet_conforms() {
     let dir = tempfile::tempdir().unwrap();
-    let mut fixture = LakeFixture::new(dir.path(), Arc::new(parquet(dir.path()))).shared(config(), &unique("parquet"));
+    let mut fixture = LakeFixture::new(dir.path(), Arc::new(parquet(dir.path()))).shared(config(), unique("parquet"));
     let report = conformance(&mut fixture).await;
     println!("{} runs, {} cases told users apart", report.runs, report.told_apart);
     assert!(report.passed(), "{} failures of {} runs:\n{}", report.failures.len(), report.runs, report.failures.join("\n"));
@@ -48,7 +48,7 @@ async fn parquet_conforms() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_conforms() {
     let dir = tempfile::tempdir().unwrap();
-    let mut fixture = LakeFixture::new(dir.path(), Arc::new(MemoryBackend::new())).shared(config(), &unique("memory"));
+    let mut fixture = LakeFixture::new(dir.path(), Arc::new(MemoryBackend::new())).shared(config(), unique("memory"));
     let report = conformance(&mut fixture).await;
     assert!(report.passed(), "{} failures of {} runs:\n{}", report.failures.len(), report.runs, report.failures.join("\n"));
 }
@@ -103,7 +103,7 @@ impl Loaded {
     /// Events of the lake's snapshot, as Trino counts them.
     async fn count(&self) -> String {
         let tables = self.pin().await.shared.clone().unwrap();
-        trino_column(&format!("SELECT count(*) FROM {}", as_of(&tables.namespace, &tables.events))).await.remove(0)
+        trino_column(&fill("SELECT count(*) FROM {}", &[&as_of(&tables.namespace, &tables.events)])).await.remove(0)
     }
 }
 
@@ -125,7 +125,7 @@ async fn what_trino_changes_is_what_is_found() {
         .map(|(_, id)| id)
         .collect();
     let list = ids.iter().map(|id| format!("'{}'", id.replace('\'', "''"))).collect::<Vec<_>>().join(", ");
-    trino(&format!("DELETE FROM {} WHERE message_id IN ({list})", loaded.table())).await;
+    trino(&fill("DELETE FROM {} WHERE message_id IN ({})", &[&loaded.table(), &list])).await;
     for user in &mut loaded.world.users {
         user.events.retain(|e| !ids.contains(&e.message_id));
     }
@@ -141,11 +141,9 @@ async fn what_trino_changes_is_what_is_found() {
     let copied: Vec<String> =
         columns.iter().map(|c| if c == "\"message_id\"" { "message_id || '~'".to_owned() } else { c.clone() }).collect();
     let users = again.iter().map(|id| format!("'{}'", id.replace('\'', "''"))).collect::<Vec<_>>().join(", ");
-    trino(&format!(
-        "INSERT INTO {0} ({1}) SELECT {2} FROM {0} WHERE user_id IN ({users}) ORDER BY rand()",
-        loaded.table(),
-        columns.join(", "),
-        copied.join(", ")
+    trino(&fill(
+        "INSERT INTO {} ({}) SELECT {} FROM {} WHERE user_id IN ({}) ORDER BY rand()",
+        &[&loaded.table(), &columns.join(", "), &copied.join(", "), &loaded.table(), &users],
     ))
     .await;
     for user in loaded.world.users.iter_mut().filter(|u| again.contains(&u.user_id)) {
@@ -157,14 +155,14 @@ async fn what_trino_changes_is_what_is_found() {
     assert_eq!(loaded.count().await, events(&loaded.world).to_string());
     loaded.agree("inserted").await;
 
-    trino(&format!("ALTER TABLE {} EXECUTE optimize", loaded.table())).await;
+    trino(&fill("ALTER TABLE {} EXECUTE optimize", &[&loaded.table()])).await;
     let plan = loaded.pin().await.events.plan(&[everything()]).await.unwrap();
     assert!(plan.files.iter().all(|f| f.deleted.is_empty()), "{plan:?}");
     loaded.agree("compacted").await;
 
     // What Trino wrote, and deletes of it.
     let gone = loaded.world.users.iter().find(|u| u.events.len() > 3).map(|u| u.user_id.clone()).unwrap();
-    trino(&format!("DELETE FROM {} WHERE user_id = '{}'", loaded.table(), gone.replace('\'', "''"))).await;
+    trino(&fill("DELETE FROM {} WHERE user_id = '{}'", &[&loaded.table(), &gone.replace('\'', "''")])).await;
     for user in loaded.world.users.iter_mut().filter(|u| u.user_id == gone) {
         user.events.clear();
     }
@@ -224,8 +222,8 @@ async fn files_that_are_gone_or_cut() {
 async fn an_expired_snapshot() {
     let loaded = Loaded::new("expired").await;
     let old = reading_all(&loaded.world, loaded.pin().await).await;
-    trino(&format!("DELETE FROM {} WHERE event <> 'none'", loaded.table())).await;
-    trino(&format!("ALTER TABLE {} EXECUTE expire_snapshots(retention_threshold => '0s')", loaded.table())).await;
+    trino(&fill("DELETE FROM {} WHERE event <> 'none'", &[&loaded.table()])).await;
+    trino(&fill("ALTER TABLE {} EXECUTE expire_snapshots(retention_threshold => '0s')", &[&loaded.table()])).await;
     assert_eq!(failure(&loaded.parquet, &old).await, ErrorKind::Unavailable);
     let now = reading_all(&loaded.world, loaded.pin().await).await;
     assert_eq!(members(&loaded.parquet, &now).await.unwrap(), BTreeSet::new());

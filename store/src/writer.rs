@@ -264,6 +264,8 @@ impl Writer {
         if shared.lake.is_some() {
             let (record, garbage) = (Some(import.record.clone()), rewritten.replaced.clone());
             shared.meta.prepare(name, &Prepared { import: self.import.clone(), record, state: state.clone(), garbage }).await?;
+            // The next writer may have to finish what is appended now, so the files must stay from here on.
+            self.decided = true;
         }
         self.append_events().await?;
         state.events = EventsState::of(&self.table, shared.lake.is_some());

@@ -17,7 +17,7 @@ fn table(workspace: &Workspace) -> String {
 /// What Trino and this crate read of a pinned state's events, which has to be the same: name, user and message.
 async fn both(pinned: &Pinned) -> Vec<String> {
     let tables = pinned.shared.clone().unwrap();
-    let sql = format!("SELECT event, user_id, message_id FROM {}", as_of(&tables.namespace, &tables.events));
+    let sql = fill("SELECT event, user_id, message_id FROM {}", &[&as_of(&tables.namespace, &tables.events)]);
     let mut theirs = trino_column(&sql).await;
     let mut ours = Vec::new();
     let plan = pinned.events.plan(&[everything()]).await.unwrap();
@@ -50,7 +50,7 @@ async fn deleted_compacted_and_inserted_by_trino() {
     let before = workspace.pin().await.unwrap();
     assert_eq!(both(&before).await.len(), 5002);
 
-    trino(&format!("DELETE FROM {} WHERE user_id = 'u3' OR message_id LIKE '%-77-%'", table(&workspace))).await;
+    trino(&fill("DELETE FROM {} WHERE user_id = 'u3' OR message_id LIKE '%-77-%'", &[&table(&workspace)])).await;
     let deleted = workspace.pin().await.unwrap();
     let expected = 5002 - many.iter().filter(|e| e.user == "u3").count() - 1;
     assert_eq!(both(&deleted).await.len(), expected);
@@ -64,14 +64,15 @@ async fn deleted_compacted_and_inserted_by_trino() {
     import_day(&workspace, 12, &[event("view", "u3", 5, None)]).await;
     assert_eq!(both(&workspace.pin().await.unwrap()).await.len(), expected + 1);
 
-    trino(&format!("ALTER TABLE {} EXECUTE optimize", table(&workspace))).await;
+    trino(&fill("ALTER TABLE {} EXECUTE optimize", &[&table(&workspace)])).await;
     let compacted = workspace.pin().await.unwrap();
     assert_eq!(both(&compacted).await.len(), expected + 1);
     let plan = compacted.events.plan(&[everything()]).await.unwrap();
     assert!(plan.files.iter().all(|f| f.deleted.is_empty()), "{plan:?}");
     let copied = "event, user_no, user_id, ts, message_id || '-again', received_at, log_shard, log_offset, extra";
     let columns = "event, user_no, user_id, ts, message_id, received_at, log_shard, log_offset, extra";
-    let insert = format!("INSERT INTO {0} ({columns}) SELECT {copied} FROM {0} WHERE user_id = 'u1'", table(&workspace));
+    let insert =
+        fill("INSERT INTO {} ({}) SELECT {} FROM {} WHERE user_id = 'u1'", &[&table(&workspace), &columns, &copied, &table(&workspace)]);
     trino(&insert).await;
     let ones = many.iter().filter(|e| e.user == "u1").count() + 1;
     let inserted = workspace.pin().await.unwrap();
@@ -81,9 +82,9 @@ async fn deleted_compacted_and_inserted_by_trino() {
     let mut writer = workspace.begin_write().await.unwrap();
     let catalog = (*writer.base().catalog).clone();
     write_day(&mut writer, &catalog, 13, &[event("late", "u9", 1, None)]);
-    trino(&format!(
+    trino(&fill(
         "DELETE FROM {} WHERE ts >= TIMESTAMP '1970-01-11 00:00:00 UTC' AND ts < TIMESTAMP '1970-01-12 00:00:00 UTC'",
-        table(&workspace)
+        &[&table(&workspace)],
     ))
     .await;
     writer.commit(catalog, serde_json::json!({})).await.unwrap();
@@ -129,7 +130,7 @@ async fn interrupted(store: &Store, workspace: &Workspace, end: End) {
         End::BeforeSwitch => "UPDATE ON workspaces WHEN NEW.version > OLD.version",
     };
     let mut db = database(store).await;
-    let sql = format!("CREATE TRIGGER crash BEFORE {trigger} BEGIN SELECT RAISE(ABORT, 'crash'); END");
+    let sql = fill("CREATE TRIGGER crash BEFORE {} BEGIN SELECT RAISE(ABORT, 'crash'); END", &[&trigger]);
     sqlx::query(&sql).execute(&mut db).await.unwrap();
     let mut writer = workspace.begin_write().await.unwrap();
     let catalog = (*writer.base().catalog).clone();
@@ -160,7 +161,7 @@ async fn crash(end: End) {
         assert_eq!(writer.profile("b").unwrap(), None);
         assert_eq!(writer.user_numbers(&["z"]).unwrap(), [1]);
         assert_eq!(objects(&workspace, &before).await, files, "what was uploaded is removed");
-        let now = trino_column(&format!("SELECT count(*) FROM {}", table(&workspace))).await;
+        let now = trino_column(&fill("SELECT count(*) FROM {}", &[&table(&workspace)])).await;
         assert_eq!(now, ["1"], "the table went back as well");
         let tables = trino_column(&format!("SHOW TABLES FROM lake.{}", quoted(workspace.name()))).await;
         assert_eq!(tables.iter().filter(|t| t.starts_with("profiles_")).count(), 2, "{tables:?}");
@@ -191,11 +192,11 @@ async fn a_crash_before_the_switch_is_undone() {
 async fn an_interrupted_import_that_trino_built_on_is_finished() {
     let (_dir, store, workspace) = shared_workspace("finish").await;
     import_day(&workspace, 10, &[event("view", "a", 5, None)]).await;
-    trino(&format!("DELETE FROM {} WHERE event = 'none'", table(&workspace))).await;
+    trino(&fill("DELETE FROM {} WHERE event = 'none'", &[&table(&workspace)])).await;
     let before = workspace.pin().await.unwrap();
     interrupted(&store, &workspace, End::BeforeSwitch).await;
-    trino(&format!("ALTER TABLE {} EXECUTE optimize", table(&workspace))).await;
-    trino(&format!("DELETE FROM {} WHERE user_id = 'a' AND ts > TIMESTAMP '1970-01-12 00:00:00 UTC'", table(&workspace))).await;
+    trino(&fill("ALTER TABLE {} EXECUTE optimize", &[&table(&workspace)])).await;
+    trino(&fill("DELETE FROM {} WHERE user_id = 'a' AND ts > TIMESTAMP '1970-01-12 00:00:00 UTC'", &[&table(&workspace)])).await;
     // Readers see what there was before it.
     let meanwhile = workspace.pin().await.unwrap();
     assert_eq!((meanwhile.version, both(&meanwhile).await.len()), (before.version, 1));
@@ -207,7 +208,7 @@ async fn an_interrupted_import_that_trino_built_on_is_finished() {
     assert_eq!(users(&finished), [(0, "a".to_owned()), (1, "b".to_owned())]);
     assert_eq!(workspace.imports(1).await.unwrap()[0].record, serde_json::json!({"interrupted": true}));
     let tables = finished.shared.clone().unwrap();
-    let ids = format!("SELECT user_id FROM {} ORDER BY 1", as_of(&tables.namespace, &tables.profiles));
+    let ids = fill("SELECT user_id FROM {} ORDER BY 1", &[&as_of(&tables.namespace, &tables.profiles)]);
     assert_eq!(trino_column(&ids).await, ["a", "b"]);
 }
 
@@ -217,13 +218,13 @@ async fn dropped_columns_and_rolled_back_tables_are_refused() {
     import_day(&workspace, 10, &[event("buy", "a", 5, Some(1))]).await;
     let first = workspace.pin().await.unwrap();
     let price = first.catalog.properties["price"].columns[0].name.clone();
-    trino(&format!("ALTER TABLE {} ADD COLUMN other varchar", table(&workspace))).await;
+    trino(&fill("ALTER TABLE {} ADD COLUMN other varchar", &[&table(&workspace)])).await;
     assert_eq!(both(&workspace.pin().await.unwrap()).await.len(), 1);
-    trino(&format!("ALTER TABLE {} DROP COLUMN {price}", table(&workspace))).await;
+    trino(&fill("ALTER TABLE {} DROP COLUMN {}", &[&table(&workspace), &price])).await;
     for refused in [workspace.pin().await.err(), workspace.begin_write().await.err()] {
         assert!(matches!(&refused, Some(StoreError::Corrupt { what, .. }) if what.contains(&price)), "{refused:?}");
     }
-    trino(&format!("ALTER TABLE {} ADD COLUMN {price} bigint", table(&workspace))).await;
+    trino(&fill("ALTER TABLE {} ADD COLUMN {} bigint", &[&table(&workspace), &price])).await;
     assert!(
         matches!(workspace.pin().await, Err(StoreError::Corrupt { .. })),
         "it is another column, and old files have the old one's values"
@@ -233,7 +234,7 @@ async fn dropped_columns_and_rolled_back_tables_are_refused() {
     import_day(&workspace, 10, &[event("buy", "a", 5, None)]).await;
     let first = workspace.pin().await.unwrap().events.id().unwrap();
     import_day(&workspace, 11, &[event("buy", "a", 5, None)]).await;
-    trino(&format!("ALTER TABLE {} EXECUTE rollback_to_snapshot({first})", table(&workspace))).await;
+    trino(&fill("ALTER TABLE {} EXECUTE rollback_to_snapshot({})", &[&table(&workspace), &first])).await;
     assert!(matches!(workspace.pin().await, Err(StoreError::Conflict(_))));
     assert!(matches!(workspace.begin_write().await, Err(StoreError::Conflict(_))));
 }
@@ -243,9 +244,9 @@ async fn snapshots_that_expired() {
     let (_dir, _store, workspace) = shared_workspace("expired").await;
     import_day(&workspace, 10, &[event("buy", "a", 5, None), event("buy", "b", 5, None)]).await;
     let old = workspace.pin().await.unwrap();
-    trino(&format!("DELETE FROM {} WHERE user_id = 'a'", table(&workspace))).await;
-    trino(&format!("ALTER TABLE {} EXECUTE optimize", table(&workspace))).await;
-    trino(&format!("ALTER TABLE {} EXECUTE expire_snapshots(retention_threshold => '0s')", table(&workspace))).await;
+    trino(&fill("DELETE FROM {} WHERE user_id = 'a'", &[&table(&workspace)])).await;
+    trino(&fill("ALTER TABLE {} EXECUTE optimize", &[&table(&workspace)])).await;
+    trino(&fill("ALTER TABLE {} EXECUTE expire_snapshots(retention_threshold => '0s')", &[&table(&workspace)])).await;
     // The state's own snapshot is gone; what followed it is there.
     let now = workspace.pin().await.unwrap();
     assert_eq!(both(&now).await, ["buy|b|10-buy-b-5-1"]);

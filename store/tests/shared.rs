@@ -82,13 +82,8 @@ fn values() -> BTreeMap<&'static str, Value> {
     ])
 }
 
-#[tokio::test]
-async fn trino_reads_every_type_in_all_three_tables() {
-    let (_dir, _store, workspace) = shared_workspace("types").await;
-    let empty = workspace.pin().await.unwrap().shared.unwrap();
-    assert_eq!(trino_column(&format!("SELECT count(*) FROM {}", as_of(&empty.namespace, &empty.events))).await, ["0"]);
-    assert_eq!(trino_column(&format!("SELECT count(*) FROM {}", as_of(&empty.namespace, &empty.profiles))).await, ["0"]);
-
+/// Writes users and events with values of every type and with none.
+async fn write_every_type(workspace: &store::Workspace) -> Catalog {
     let mut writer = workspace.begin_write().await.unwrap();
     let mut catalog = (*writer.base().catalog).clone();
     every_type(&mut catalog, Scope::Attribute);
@@ -116,6 +111,17 @@ async fn trino_reads_every_type_in_all_three_tables() {
     file.write(&bare).unwrap();
     writer.add_event_files(file.finish().unwrap());
     writer.commit(catalog.clone(), serde_json::json!({})).await.unwrap();
+    catalog
+}
+
+#[tokio::test]
+async fn trino_reads_every_type_in_all_three_tables() {
+    let (_dir, _store, workspace) = shared_workspace("types").await;
+    let empty = workspace.pin().await.unwrap().shared.unwrap();
+    assert_eq!(trino_column(&fill("SELECT count(*) FROM {}", &[&as_of(&empty.namespace, &empty.events)])).await, ["0"]);
+    assert_eq!(trino_column(&fill("SELECT count(*) FROM {}", &[&as_of(&empty.namespace, &empty.profiles)])).await, ["0"]);
+
+    let catalog = write_every_type(&workspace).await;
     workspace.replace_list("VIP.1", vec!["full".to_owned(), "it's".to_owned()], serde_json::json!({})).await.unwrap();
     workspace.replace_list("none", Vec::new(), serde_json::json!({})).await.unwrap();
 
@@ -125,7 +131,7 @@ async fn trino_reads_every_type_in_all_three_tables() {
         [(&tables.events, pinned.events.schema(), "event"), (&tables.profiles, &pinned.profiles.schema, "user_no")]
     {
         let names: Vec<String> = schema.fields().iter().map(|f| quoted(f.name())).collect();
-        let sql = format!("SELECT {} FROM {} ORDER BY {order}", names.join(", "), as_of(&tables.namespace, table));
+        let sql = fill("SELECT {} FROM {} ORDER BY {}", &[&names.join(", "), &as_of(&tables.namespace, table), &order]);
         let rows = trino(&sql).await;
         let cell = |row: usize, scope: Scope, name: &str, path: usize| {
             let column = &catalog.fields(scope)[name].columns[path].name;
@@ -151,15 +157,15 @@ async fn trino_reads_every_type_in_all_three_tables() {
         }
         assert!(cell(0, scope, "position", 0).as_str().unwrap().contains("1.5"));
     }
-    let extra = trino_column(&format!("SELECT extra FROM {} WHERE user_id = 'raw'", as_of(&tables.namespace, &tables.profiles))).await;
+    let extra = trino_column(&fill("SELECT extra FROM {} WHERE user_id = 'raw'", &[&as_of(&tables.namespace, &tables.profiles)])).await;
     assert!(extra[0].contains("\\\"no\\\"") || extra[0].contains("\"no\""), "{extra:?}");
-    let list = |key: &str| format!("SELECT user_id FROM {} ORDER BY 1", as_of(&tables.namespace, &tables.lists[key]));
+    let list = |key: &str| fill("SELECT user_id FROM {} ORDER BY 1", &[&as_of(&tables.namespace, &tables.lists[key])]);
     assert_eq!(trino_column(&list("VIP.1")).await, ["full", "it's"]);
     assert!(trino(&list("none")).await.is_empty());
     // Partitions and statistics prune: nothing is read of another day.
-    let day = format!(
+    let day = fill(
         "SELECT count(*) FROM {} WHERE ts >= from_unixtime(0) AND ts < from_unixtime(86400)",
-        as_of(&tables.namespace, &tables.events)
+        &[&as_of(&tables.namespace, &tables.events)],
     );
     assert_eq!(trino_column(&day).await, ["0"]);
     assert_eq!(events(&pinned).await.len(), 2);
@@ -178,13 +184,13 @@ async fn tables_follow_states_and_pins_outlive_them() {
     let last = workspace.pin().await.unwrap();
     let ids = |pinned: &store::Pinned| {
         let tables = pinned.shared.clone().unwrap();
-        format!("SELECT user_id FROM {} ORDER BY 1", as_of(&tables.namespace, &tables.profiles))
+        fill("SELECT user_id FROM {} ORDER BY 1", &[&as_of(&tables.namespace, &tables.profiles)])
     };
     assert_eq!(trino_column(&ids(&first)).await, ["a", "b"]);
     assert_eq!(trino_column(&ids(&last)).await, ["a", "c"]);
     let count = |pinned: &store::Pinned| {
         let tables = pinned.shared.clone().unwrap();
-        format!("SELECT count(*) FROM {}", as_of(&tables.namespace, &tables.events))
+        fill("SELECT count(*) FROM {}", &[&as_of(&tables.namespace, &tables.events)])
     };
     assert_eq!(trino_column(&count(&first)).await, ["2"]);
     assert_eq!(trino_column(&count(&last)).await, ["3"]);
@@ -198,8 +204,14 @@ async fn tables_follow_states_and_pins_outlive_them() {
     let declared = workspace.pin().await.unwrap();
     let tables = declared.shared.clone().unwrap();
     let (colour, age) = (&catalog.properties["colour"].columns[0].name, &catalog.attributes["age"].columns[0].name);
-    assert_eq!(trino_column(&format!("SELECT count({colour}), count(*) FROM {}", as_of(&tables.namespace, &tables.events))).await, ["0|3"]);
-    assert_eq!(trino_column(&format!("SELECT count({age}), count(*) FROM {}", as_of(&tables.namespace, &tables.profiles))).await, ["0|2"]);
+    assert_eq!(
+        trino_column(&fill("SELECT count({}), count(*) FROM {}", &[&colour, &as_of(&tables.namespace, &tables.events)])).await,
+        ["0|3"]
+    );
+    assert_eq!(
+        trino_column(&fill("SELECT count({}), count(*) FROM {}", &[&age, &as_of(&tables.namespace, &tables.profiles)])).await,
+        ["0|2"]
+    );
 
     // Old tables and objects go once they are old enough, those in use stay.
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(store.dir().join("muster.db"));
@@ -220,7 +232,7 @@ async fn lists_are_replaced_and_the_old_ones_stay_for_a_while() {
     let before = workspace.pin().await.unwrap().shared.unwrap();
     workspace.replace_list("vip", vec!["b".to_owned()], serde_json::json!({})).await.unwrap();
     let after = workspace.pin().await.unwrap().shared.unwrap();
-    let ids = |tables: &store::SharedTables| format!("SELECT user_id FROM {}", as_of(&tables.namespace, &tables.lists["vip"]));
+    let ids = |tables: &store::SharedTables| fill("SELECT user_id FROM {}", &[&as_of(&tables.namespace, &tables.lists["vip"])]);
     assert_eq!((trino_column(&ids(&before)).await, trino_column(&ids(&after)).await), (vec!["a".to_owned()], vec!["b".to_owned()]));
     assert!(workspace.delete_list("vip").await.unwrap());
     assert!(workspace.pin().await.unwrap().shared.unwrap().lists.is_empty());
@@ -249,7 +261,7 @@ async fn large_files_are_uploaded_in_parts_and_keys_are_read_back() {
     let plan = pinned.events.plan(&[everything()]).await.unwrap();
     assert!(plan.files.iter().any(|f| f.size_bytes > 17 << 20), "{:?}", plan.files);
     let tables = pinned.shared.clone().unwrap();
-    let sql = format!("SELECT count(*), count(DISTINCT user_id) FROM {}", as_of(&tables.namespace, &tables.events));
+    let sql = fill("SELECT count(*), count(DISTINCT user_id) FROM {}", &[&as_of(&tables.namespace, &tables.events)]);
     assert_eq!(trino_column(&sql).await, ["400000|400000"]);
     let writer = workspace.begin_write().await.unwrap();
     let keys = writer.day_keys(10).await.unwrap();

@@ -12,6 +12,7 @@ use super::value::Value;
 use super::{Entry, Fault};
 
 /// What `[parquet]` says.
+#[cfg(any(feature = "parquet", test))]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ParquetSettings {
     pub(crate) memory_mib: u64,
@@ -76,6 +77,7 @@ impl Settings {
     }
 
     /// What `[parquet]` says.
+    #[cfg(any(feature = "parquet", test))]
     pub(crate) fn parquet(&self) -> ParquetSettings {
         let path = |name: &str| match self.value(name) {
             Some(Value::Path(path)) => Some(path.clone()),

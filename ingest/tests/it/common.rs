@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use segment_core::catalog::{Catalog, Scope};
 use segment_core::time::{INSTANT_MAX, Zone, format_instant, parse_instant};
 use segment_core::types::Type;
-use store::{EventRead, Profile, Store, Workspace};
+use store::{DataFileInfo, EventRead, FilePlace, Profile, Store, Workspace};
 use tempfile::TempDir;
 
 /// 2024-06-01T00:00:00Z.
@@ -125,7 +125,11 @@ impl World {
             .map(|(c, name)| (c.name.clone(), std::iter::once(name).chain(c.path.clone()).collect::<Vec<_>>().join(".")))
             .collect();
         assert!(columns.len() >= labels.len());
-        plan.files.iter().flat_map(|file| read(&file.path, &labels)).collect()
+        let path = |file: &DataFileInfo| match &file.place {
+            FilePlace::Local(path) => path.clone(),
+            FilePlace::Object(uri) => panic!("{uri} is not local"),
+        };
+        plan.files.iter().flat_map(|file| read(&path(file), &labels)).collect()
     }
 }
 

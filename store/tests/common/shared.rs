@@ -63,6 +63,22 @@ pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A statement of the tests' own words, with names and numbers in place of `{}`.
+pub fn fill(words: &str, values: &[&dyn std::fmt::Display]) -> String {
+    let mut values = values.iter();
+    let (first, rest) = words.split_once("{}").unwrap_or((words, ""));
+    let mut out = first.to_owned();
+    let mut rest = words.contains("{}").then_some(rest);
+    while let Some(words) = rest {
+        out.push_str(&values.next().unwrap().to_string());
+        let (next, after) = words.split_once("{}").map_or((words, None), |(next, after)| (next, Some(after)));
+        out.push_str(next);
+        rest = after;
+    }
+    assert!(values.next().is_none(), "too many values for {words:?}");
+    out
+}
+
 /// A table of the lake, as of a snapshot.
 pub fn as_of(namespace: &str, table: &store::SharedTable) -> String {
     let version = table.snapshot_id.map(|id| format!(" FOR VERSION AS OF {id}")).unwrap_or_default();

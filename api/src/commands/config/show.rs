@@ -16,6 +16,7 @@ pub(super) fn run(args: &Configuration) -> Result<(), Failure> {
             "settings": settings.all().map(|(key, entry)| json!({
                 "key": key.path(),
                 "variable": key.variable(),
+                "meaning": key.meaning,
                 "value": shown(entry.map(|e| e.shown())),
                 "from": entry.map(|e| e.origin.to_string()),
             })).collect::<Vec<_>>(),
