@@ -121,8 +121,7 @@ pub async fn conformance_of(fixture: &mut dyn Fixture, extent: Extent) -> Report
 /// Compares every case with the oracle.
 async fn cases(loaded: &Loaded, extent: Extent, report: &mut Report) {
     let capabilities = loaded.backend.capabilities();
-    let strategies: Vec<Strategy> =
-        capabilities.strategies.iter().copied().filter(|s| *s != Strategy::default()).collect();
+    let strategies: Vec<Strategy> = capabilities.strategies.iter().copied().filter(|s| *s != Strategy::default()).collect();
     let mut runs = Vec::new();
     for (i, case) in cases::all(&loaded.world).into_iter().enumerate() {
         let plan = match plan(&loaded.world, &case.condition) {

@@ -137,10 +137,9 @@ async fn figures(users: u64, config: &CassandraConfig, workspace: &Workspace, ca
 
     let pinned = Arc::new(workspace.pin().await?);
     let backend = CassandraBackend::over(&cassandra);
-    for condition in [
-        r#"{"all":[{"attribute":"country","op":"is","value":"JP"},{"attribute":"age","op":"gte","value":40}]}"#,
-        r#"{"everyone":true}"#,
-    ] {
+    for condition in
+        [r#"{"all":[{"attribute":"country","op":"is","value":"JP"},{"attribute":"age","op":"gte","value":40}]}"#, r#"{"everyone":true}"#]
+    {
         let query = query(&pinned, condition)?;
         let (members, took) = count(&backend, &query, true).await?;
         say(&format!("token ranges scanned, {members} members of {condition}"), users, took);

@@ -71,7 +71,8 @@ pub(crate) struct Changes {
 impl Changes {
     pub(crate) async fn open(keyspace: &Keyspace) -> Result<Self> {
         let what = "prepare the table of changes";
-        let note = Cql::new("INSERT INTO").table(keyspace.name(), "changes").word("(bucket, shard, user_no, at, user_id) VALUES (?, ?, ?, ?, ?)");
+        let note =
+            Cql::new("INSERT INTO").table(keyspace.name(), "changes").word("(bucket, shard, user_no, at, user_id) VALUES (?, ?, ?, ?, ?)");
         let read = Cql::new("SELECT user_no, at, user_id FROM").table(keyspace.name(), "changes").word("WHERE bucket = ? AND shard = ?");
         let note = keyspace.cassandra.prepare(note.build(), what).await?;
         let mut read = keyspace.cassandra.prepare(read.build(), what).await?;
