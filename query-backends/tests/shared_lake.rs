@@ -39,7 +39,7 @@ async fn members(backend: &dyn Backend, query: &Query) -> Result<BTreeSet<String
 #[tokio::test(flavor = "multi_thread")]
 async fn parquet_conforms() {
     let dir = tempfile::tempdir().unwrap();
-    let mut fixture = LakeFixture::new(dir.path(), Arc::new(parquet(dir.path()))).shared(config(), &unique("parquet"));
+    let mut fixture = LakeFixture::new(dir.path(), Arc::new(parquet(dir.path()))).shared(config(), unique("parquet"));
     let report = conformance(&mut fixture).await;
     println!("{} runs, {} cases told users apart", report.runs, report.told_apart);
     assert!(report.passed(), "{} failures of {} runs:\n{}", report.failures.len(), report.runs, report.failures.join("\n"));
@@ -48,7 +48,7 @@ async fn parquet_conforms() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_conforms() {
     let dir = tempfile::tempdir().unwrap();
-    let mut fixture = LakeFixture::new(dir.path(), Arc::new(MemoryBackend::new())).shared(config(), &unique("memory"));
+    let mut fixture = LakeFixture::new(dir.path(), Arc::new(MemoryBackend::new())).shared(config(), unique("memory"));
     let report = conformance(&mut fixture).await;
     assert!(report.passed(), "{} failures of {} runs:\n{}", report.failures.len(), report.runs, report.failures.join("\n"));
 }

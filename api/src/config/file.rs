@@ -77,7 +77,7 @@ impl File<'_> {
         match value::from_toml(kind, value.get_ref()) {
             Ok(value) => {
                 let origin = Origin::File(self.path.to_owned(), self.position(name.span().start).0);
-                self.settings.push(Setting { key, given: given(self.from_here(value)), origin });
+                self.settings.push(Setting { key, given: given(self.beside_file(value)), origin });
             }
             Err(message) => {
                 let message = format!("{}.{} is refused: {message}", key.section, name.get_ref().as_ref());
@@ -95,7 +95,7 @@ impl File<'_> {
     }
 
     /// A relative path starts where the file is.
-    fn from_here(&self, value: Value) -> Value {
+    fn beside_file(&self, value: Value) -> Value {
         match (value, self.path.parent()) {
             (Value::Path(path), Some(folder)) => Value::Path(joined(folder, path)),
             (value, _) => value,

@@ -5,6 +5,7 @@
 //! ```
 //!
 //! Users have six attributes. Their keyspace is made, and dropped at the end.
+#![allow(clippy::print_stdout, reason = "what a tool for the command line is for")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,7 +81,7 @@ fn write(i: u64, written_at: i64) -> ProfileWrite {
         ("age", Value::Integer((i % 80) as i64 + 10)),
         ("score", Value::Number((i % 1000) as f64 / 8.0)),
         ("signed_up", Value::Timestamp(1_700_000_000_000_000 + i as i64 * 1_000_003)),
-        ("opted_in", Value::Boolean(i % 3 == 0)),
+        ("opted_in", Value::Boolean(i.is_multiple_of(3))),
     ];
     let attributes = values.into_iter().map(|(name, value)| (name.to_owned(), AttributeWrite::Value(value))).collect();
     ProfileWrite { user_id: user(i), attributes, written_at, first_seen_at: None }

@@ -1,6 +1,6 @@
 //! Random trees over random worlds whose profiles are in Cassandra: the backend over it, the oracle over its mirror, and the oracle over the rows
 //! that were meant find the same users.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeSet;
 use std::path::Path;

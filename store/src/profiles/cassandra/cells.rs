@@ -105,10 +105,10 @@ impl SerializeRow for Cells {
         for cell in &self.0 {
             let to = writer.make_cell_writer();
             match cell {
-                Cell::Unset => drop(to.set_unset()),
-                Cell::Null => drop(to.set_null()),
-                Cell::Bytes(bytes) => drop(to.set_value(bytes).map_err(SerializationError::new)?),
-            }
+                Cell::Unset => to.set_unset(),
+                Cell::Null => to.set_null(),
+                Cell::Bytes(bytes) => to.set_value(bytes).map_err(SerializationError::new)?,
+            };
         }
         Ok(())
     }
