@@ -2,6 +2,7 @@
 
 mod backend;
 mod client;
+mod engines;
 mod faults;
 mod proxy;
 
