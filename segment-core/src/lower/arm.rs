@@ -46,16 +46,12 @@ pub(super) fn select(
     }
     let (mut tests, mut all_marked) = (Vec::<(usize, Expr)>::with_capacity(own.len()), false);
     for (i, leaf) in &own {
-        let mut only = Vec::new();
-        if each_alone {
-            only = alone(leaf, zone, dialect);
-        } else {
-            if leaf.window != arm.window {
-                only.extend(within(narrower(leaf.window, arm.window), dialect));
-            }
-            if shared_filter.is_none() && leaf.filter != Filter::Const(true) {
-                only.push(property_filter(&leaf.filter, zone, dialect));
-            }
+        let mut only = if each_alone { alone(leaf, zone, dialect) } else { Vec::new() };
+        if !each_alone && leaf.window != arm.window {
+            only.extend(within(narrower(leaf.window, arm.window), dialect));
+        }
+        if !each_alone && shared_filter.is_none() && leaf.filter != Filter::Const(true) {
+            only.push(property_filter(&leaf.filter, zone, dialect));
         }
         let unconditional = only.is_empty();
         // Two-valued: DataFusion's count(*) takes a FILTER that is NULL for true (datafusion 53.1, `accumulate_indices`).
@@ -67,7 +63,7 @@ pub(super) fn select(
             continue;
         }
         let test = measure_test(leaf, only, zone, dialect);
-        // A measure that is something over no events is never NULL, and neither is its test.
+        // A measure that is something over no events is never NULL; neither is its test.
         tests.push((*i, if leaf.holds_over_nothing() { sql::not(test) } else { test }));
     }
     let mut projection = vec![sql::item(sql::column("user_no"), "user_no")];

@@ -133,11 +133,12 @@ mod tests {
             AsOf { name: "events".to_owned(), table: parts(&["events"]), snapshot_id: None },
         ];
         let pinned = lowered().as_of(&tables);
-        let expected = concat!(
-            r#"WITH "profiles" AS (SELECT * FROM "lake"."a""b"."profiles" FOR VERSION AS OF -7), "#,
-            r#""events" AS (SELECT * FROM "events" WHERE false) "#,
-            r#"SELECT "user_no", "user_id" FROM "profiles" AS "p""#
-        );
+        let expected = [
+            r#"WITH "profiles" AS (SELECT * FROM "lake"."a""b"."profiles" FOR VERSION AS OF -7),"#,
+            r#""events" AS (SELECT * FROM "events" WHERE false)"#,
+            r#"SELECT "user_no", "user_id" FROM "profiles" AS "p""#,
+        ]
+        .join(" ");
         assert_eq!(pinned.sql(), expected);
         assert_eq!(pinned.query.to_string(), expected);
         assert_eq!(lowered().as_of(&[]).sql(), lowered().sql());
