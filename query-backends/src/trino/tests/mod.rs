@@ -2,7 +2,6 @@
 
 mod backend;
 mod client;
-mod engines;
 mod faults;
 mod proxy;
 
