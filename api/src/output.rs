@@ -99,6 +99,11 @@ pub(crate) fn thousands(n: u64) -> String {
     out
 }
 
+/// So many of a thing.
+pub(crate) fn counted(n: u64, thing: &str) -> String {
+    format!("{} {thing}{}", thousands(n), if n == 1 { "" } else { "s" })
+}
+
 /// Bytes in a unit that people read.
 pub(crate) fn bytes(n: u64) -> String {
     let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];

@@ -36,6 +36,8 @@ pub(crate) enum Cell<'a> {
     Json(&'a str),
     /// The same, put together from CSV cells.
     CsvJson(&'a str),
+    /// The same, with timestamps or dates beyond the years in it, in words.
+    JsonBeyond(&'a str),
 }
 
 impl<'a> Cell<'a> {
@@ -66,7 +68,7 @@ impl<'a> Cell<'a> {
             Cell::Text(text) | Cell::CsvText(text) | Cell::TimestampBeyond(text) | Cell::DateBeyond(text) => Json::String(text.to_owned()),
             Cell::Timestamp(micros) => Json::String(format_instant(micros)),
             Cell::Date(days) => Json::String(format_date(days)),
-            Cell::Json(text) | Cell::CsvJson(text) => Json::parse(text).unwrap_or(Json::BadString),
+            Cell::Json(text) | Cell::CsvJson(text) | Cell::JsonBeyond(text) => Json::parse(text).unwrap_or(Json::BadString),
         }
     }
 }
@@ -90,6 +92,7 @@ const JSON: u8 = 10;
 const CSV_JSON: u8 = 11;
 const TIMESTAMP_BEYOND: u8 = 12;
 const DATE_BEYOND: u8 = 13;
+const JSON_BEYOND: u8 = 14;
 
 fn put_len(out: &mut Vec<u8>, mut n: usize) {
     while n >= 0x80 {
@@ -115,6 +118,7 @@ pub(crate) fn put(out: &mut Vec<u8>, name: u32, cell: Cell<'_>) {
         Cell::CsvJson(s) => text(CSV_JSON, s),
         Cell::TimestampBeyond(s) => text(TIMESTAMP_BEYOND, s),
         Cell::DateBeyond(s) => text(DATE_BEYOND, s),
+        Cell::JsonBeyond(s) => text(JSON_BEYOND, s),
         Cell::Null => out.push(NULL),
         Cell::Bool(b) => out.push(if b { TRUE } else { FALSE }),
         Cell::Int(n) => put_word(out, INT, &n.to_le_bytes()),
@@ -169,6 +173,7 @@ impl<'a> Cells<'a> {
             CSV_JSON => Cell::CsvJson(self.text()?),
             TIMESTAMP_BEYOND => Cell::TimestampBeyond(self.text()?),
             DATE_BEYOND => Cell::DateBeyond(self.text()?),
+            JSON_BEYOND => Cell::JsonBeyond(self.text()?),
             _ => return None,
         };
         Some((name, cell))
@@ -223,6 +228,7 @@ mod tests {
             (11, Cell::CsvJson("{}")),
             (12, Cell::TimestampBeyond("9 s")),
             (13, Cell::DateBeyond("9 days")),
+            (14, Cell::JsonBeyond("[\"9 days\"]")),
         ];
         let mut bytes = Vec::new();
         for (name, cell) in cells {

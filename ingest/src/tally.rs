@@ -5,6 +5,7 @@ use segment_core::learn::Votes;
 
 use crate::cell::{Cell, Cells};
 use crate::error::Result;
+use crate::rows::beyond;
 
 /// The votes of all names.
 pub(crate) struct Tally {
@@ -22,8 +23,8 @@ impl Default for Tally {
             votes: Vec::new(),
             integer: Json::Number("0".to_owned()),
             decimal: Json::Number("0.5".to_owned()),
-            date: Json::String("2000-01-01".to_owned()),
-            instant: Json::String("2000-01-01T00:00:00Z".to_owned()),
+            date: Json::String(beyond::DATE.to_owned()),
+            instant: Json::String(beyond::INSTANT.to_owned()),
             text: Json::String(String::new()),
         }
     }
@@ -55,6 +56,7 @@ impl Tally {
                 }
                 Cell::Number(_) | Cell::Json(_) => votes.add(&cell.to_json(), false),
                 Cell::CsvJson(_) => votes.add(&cell.to_json(), true),
+                Cell::JsonBeyond(_) => votes.add(&beyond::within(cell.to_json()), false),
             }
         }
         Ok(())

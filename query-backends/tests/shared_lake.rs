@@ -174,9 +174,8 @@ fn everything() -> EventRead {
 }
 
 /// A query that reads every event.
-async fn reading_all(world: &World, pinned: Arc<Pinned>) -> Query {
-    let plan = conformance::plan(world, r#"{"event": "*", "measure": {"distinct": "message"}, "op": "gte", "value": 1}"#)
-        .or_else(|_| conformance::plan(world, r#"{"event": "*", "measure": {"count": true}, "op": "gte", "value": 1}"#));
+fn reading_all(world: &World, pinned: Arc<Pinned>) -> Query {
+    let plan = conformance::plan(world, r#"{"event": "*", "measure": {"count": true}, "op": "gte", "value": 1}"#);
     Query { plan: Arc::new(plan.unwrap()), pinned: Some(pinned), strategy: None }
 }
 
@@ -201,14 +200,14 @@ async fn a_file(pinned: &Pinned) -> (Arc<dyn ObjectStore>, object_store::path::P
 async fn files_that_are_gone_or_cut() {
     let loaded = Loaded::new("files").await;
     let pinned = loaded.pin().await;
-    let query = reading_all(&loaded.world, pinned.clone()).await;
+    let query = reading_all(&loaded.world, pinned.clone());
     assert!(!members(&loaded.parquet, &query).await.unwrap().is_empty());
     let (objects, path) = a_file(&pinned).await;
     let bytes = objects.get(&path).await.unwrap().bytes().await.unwrap();
 
     // With the footer remembered, so that it is found out in the middle of the scan; and without.
     for backend in [loaded.parquet.clone(), parquet(loaded.store.dir())] {
-        objects.put(&path, bytes.slice(..bytes.len() / 3).into()).await.unwrap();
+        objects.put(&path, bytes.slice(..8).into()).await.unwrap();
         assert_eq!(failure(&backend, &query).await, ErrorKind::SchemaDrift, "cut");
         objects.delete(&path).await.unwrap();
         assert_eq!(failure(&backend, &query).await, ErrorKind::Unavailable, "gone");
@@ -221,11 +220,11 @@ async fn files_that_are_gone_or_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_snapshot() {
     let loaded = Loaded::new("expired").await;
-    let old = reading_all(&loaded.world, loaded.pin().await).await;
+    let old = reading_all(&loaded.world, loaded.pin().await);
     trino(&fill("DELETE FROM {} WHERE event <> 'none'", &[&loaded.table()])).await;
     trino(&fill("ALTER TABLE {} EXECUTE expire_snapshots(retention_threshold => '0s')", &[&loaded.table()])).await;
     assert_eq!(failure(&loaded.parquet, &old).await, ErrorKind::Unavailable);
-    let now = reading_all(&loaded.world, loaded.pin().await).await;
+    let now = reading_all(&loaded.world, loaded.pin().await);
     assert_eq!(members(&loaded.parquet, &now).await.unwrap(), BTreeSet::new());
 }
 
@@ -244,7 +243,7 @@ async fn s3_slow_away_and_silent() {
     let loaded = Loaded::new("away").await;
     let proxy = Proxy::start(&s3().endpoint.unwrap()).await;
     let pinned = by_way_of(&loaded, &proxy, |_| {}).await;
-    let query = reading_all(&loaded.world, pinned.clone()).await;
+    let query = reading_all(&loaded.world, pinned.clone());
     let expected = members(&loaded.parquet, &query).await.unwrap();
 
     proxy.set(Manner::Slow(Duration::from_millis(100)));

@@ -208,6 +208,16 @@ impl Decimal {
         self.scaled_floor(SUM_PLACES)
     }
 
+    /// What it is above `micros_floor`, in micro-units: a fraction, from 0 to 1, 1 left out.
+    pub fn below_micros(&self) -> (BigInt, BigInt) {
+        let shift = self.exponent + SUM_PLACES;
+        if shift >= 0 {
+            return (BigInt::ZERO, BigInt::from(1));
+        }
+        let unit = pow10(-shift);
+        (&self.mantissa - self.micros_floor() * &unit, unit)
+    }
+
     /// The least number of whole micro-units not below it: for an integer `s`, `s/10^6 >= self` is `s >= micros_ceil`,
     /// and `s/10^6 < self` is `s < micros_ceil`.
     pub fn micros_ceil(&self) -> BigInt {

@@ -6,8 +6,10 @@
 //! Deliberately absent: any opinion on what a condition means; that is `segment_core::eval`'s, and the golden cases'.
 
 #[cfg(feature = "lake")]
+#[cfg_attr(not(any(feature = "engines", feature = "federated")), allow(dead_code, unused_variables, reason = "no engine is built then"))]
 pub mod differential;
 #[cfg(feature = "lake")]
+#[cfg_attr(not(any(feature = "engines", feature = "federated")), allow(dead_code, unused_variables, reason = "no engine is built then"))]
 pub mod engine;
 pub mod golden;
 pub mod json;

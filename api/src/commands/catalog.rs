@@ -3,6 +3,7 @@
 use segment_core::catalog::{Catalog as Known, Scope};
 use segment_core::declare;
 use segment_core::json::Json;
+use segment_core::types::Type;
 
 use crate::args::{Catalog, Format};
 use crate::context;
@@ -46,7 +47,7 @@ fn table(catalog: &Known) -> String {
     let mut table = Table::new(&["kind", "name", "type", "known from"]);
     for (kind, scope) in [("attribute", Scope::Attribute), ("property", Scope::Property)] {
         for (name, field) in catalog.fields(scope) {
-            table.row(vec![kind.to_owned(), name.clone(), field.ty.name().to_owned(), origin(field.origin, field.seen)]);
+            rows(&mut table, kind, name, &field.ty, &origin(field.origin, field.seen));
         }
     }
     for (name, event) in &catalog.events {
@@ -54,6 +55,28 @@ fn table(catalog: &Known) -> String {
         table.row(vec!["event".to_owned(), name.clone(), properties.join(", "), origin(event.origin, event.seen)]);
     }
     format!("time zone {}\n\n{}", catalog.timezone, table.render())
+}
+
+/// A name's row, and those of the fields in its object, under the names that conditions have for them.
+fn rows(table: &mut Table, kind: &str, name: &str, ty: &Type, origin: &str) {
+    table.row(vec![kind.to_owned(), name.to_owned(), described(ty), origin.to_owned()]);
+    if let Type::Object(fields) = ty {
+        fields.iter().for_each(|(field, ty)| rows(table, kind, &format!("{name}.{field}"), ty, origin));
+    }
+}
+
+/// A type, with what is in it.
+fn described(ty: &Type) -> String {
+    match ty {
+        Type::Objects(fields) => {
+            let fields: Vec<String> = fields.iter().map(|(name, ty)| format!("{name} {}", described(ty))).collect();
+            format!("{} ({})", ty.name(), fields.join(", "))
+        }
+        Type::Map(values) => format!("{} of {}", ty.name(), values.name()),
+        Type::String | Type::Integer | Type::Number | Type::Boolean | Type::Timestamp | Type::Date | Type::Strings | Type::Object(_) => {
+            ty.name().to_owned()
+        }
+    }
 }
 
 fn origin(origin: segment_core::catalog::Origin, seen: bool) -> String {

@@ -123,13 +123,13 @@ async fn import(args: &Import, workspace: &Workspace, timezone: Option<String>) 
 fn text(report: &ImportReport) -> String {
     let count = output::thousands;
     let mut out = format!(
-        "workspace {}: {} rows read in {:.1} s\n  events: {} written, {} there already\n  users:  {} rows merged, {} in all\n",
+        "workspace {}: {} read in {:.1} s\n  events: {} written, {} there already\n  users:  {} merged, {} in all\n",
         report.workspace,
-        count(report.rows_read),
+        output::counted(report.rows_read, "row"),
         report.elapsed_ms as f64 / 1e3,
         count(report.events.written),
         count(report.events.duplicates),
-        count(report.users.merged),
+        output::counted(report.users.merged, "row"),
         count(report.users.total),
     );
     if !report.changed {

@@ -122,9 +122,8 @@ impl Found {
 
     fn text(&self) -> String {
         let mut text = format!(
-            "{} user{} at {}, by {} in {} ms\n",
-            output::thousands(self.ran.count),
-            if self.ran.count == 1 { "" } else { "s" },
+            "{} at {}, by {} in {} ms\n",
+            output::counted(self.ran.count, "user"),
             format_instant(self.as_of),
             self.ran.backend(),
             self.elapsed_ms()

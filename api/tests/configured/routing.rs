@@ -15,8 +15,8 @@ const AS_OF: &str = "2026-03-01T00:00:00Z";
 const MEMBERS: [&str; 3] = ["ann", "cyd", "d'or"];
 
 /// A world in the lake, Trino's way to which is the proxy.
-fn world(name: &str, trino: &str) -> (World, String) {
-    let world = World::new(trino, false);
+fn world(name: &str, trino: &str, cassandra: bool) -> (World, String) {
+    let world = World::new(trino, cassandra);
     let event = |user: &str, day: u32, price: f64| {
         format!(r#"{{"user_id": "{user}", "event": "buy", "ts": "2026-02-{day:02}T10:00:00Z", "properties": {{"price": {price}}}}}"#)
     };
@@ -40,7 +40,7 @@ fn verdicts(report: &Value) -> Vec<(&str, &str)> {
 #[test]
 fn whoever_answers_the_answer_is_the_same() {
     let proxy = Proxy::before(&engine("MUSTER_TRINO_URL"));
-    let (world, workspace) = world("same", &proxy.url);
+    let (world, workspace) = world("same", &proxy.url, false);
     let query = |extra: &[&str], settings: &[&str]| {
         let base = ["query", "--workspace", &workspace, "--condition", "condition.json", "--as-of", AS_OF, "--output", "json"];
         world.run(&[&base, extra].concat(), settings)
@@ -70,8 +70,31 @@ fn whoever_answers_the_answer_is_the_same() {
 }
 
 #[test]
+fn fresher_profiles_come_first() {
+    let (world, workspace) = world("fresh", &engine("MUSTER_TRINO_URL"), true);
+    world.file("attribute.json", r#"{"attribute": "country", "op": "is", "value": "JP"}"#);
+    let answered = |condition: &str, settings: &[&str], expected: &[(&str, &str)]| {
+        let base = ["query", "--workspace", &workspace, "--condition", condition, "--as-of", AS_OF, "--output", "json"];
+        let settings = [&["router.backends=memory,cassandra", "router.memory_start_ms=0"], settings].concat();
+        let found = world.run(&base, &settings).fine().value();
+        let verdicts: Vec<_> = verdicts(&found).into_iter().filter(|(b, _)| ["cassandra", "memory"].contains(b)).collect();
+        assert_eq!(verdicts, expected, "{found:#}");
+        found["users"].clone()
+    };
+    let members = Value::from(&["bob", "cyd"][..]);
+    // The mirror is fresh enough, so what is cheaper comes first.
+    assert_eq!(answered("attribute.json", &[], &[("memory", "chosen"), ("cassandra", "spare")]), members);
+    // Not so here, where it is not followed either.
+    let strict = ["router.fresh_within_s=0", "cassandra.mirror_age_max_s=3600"];
+    assert_eq!(answered("attribute.json", &strict, &[("cassandra", "chosen"), ("memory", "spare")]), members);
+    let away = [&strict[..], &["cassandra.contact_points=127.0.0.1:1"]].concat();
+    assert_eq!(answered("attribute.json", &away, &[("cassandra", "down"), ("memory", "chosen")]), members);
+    assert_eq!(answered("condition.json", &strict, &[("memory", "chosen"), ("cassandra", "unable")]), Value::from(&MEMBERS[..]));
+}
+
+#[test]
 fn explaining_says_who_and_why() {
-    let (world, workspace) = world("explained", &engine("MUSTER_TRINO_URL"));
+    let (world, workspace) = world("explained", &engine("MUSTER_TRINO_URL"), false);
     let base = ["explain", "--workspace", &workspace, "--condition", "condition.json", "--as-of", AS_OF];
     let found = world.run(&[&base[..], &["--output", "json"]].concat(), &[]).fine().value();
     assert_eq!(found["backend"], "trino");

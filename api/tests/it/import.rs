@@ -54,3 +54,25 @@ fn nothing_to_import() {
     let ran = world.run(&["import", "--data", "data", "--events", "none.csv", "--output", "json"]);
     assert_eq!((ran.code, &ran.error()["error"]), (3, &"not_found".into()));
 }
+
+#[test]
+fn the_catalog_shows_what_is_inside() {
+    let world = World::new();
+    world.file("u.ndjson", r#"{"user_id":"u","home":{"city":"Ulm","geo":{"lat":1.5}},"cart":[{"sku":"x","n":1}]}"#);
+    world.file("c.json", r#"{"attributes":{"levels":{"type":"map","values":"number"}}}"#);
+    world.run(&["catalog", "--data", "data", "--set", "c.json"]).fine();
+    let report = world.run(&["import", "--data", "data", "--users", "u.ndjson"]).fine().out;
+    assert!(report.starts_with("workspace default: 1 row read in"), "{report}");
+    let shown = world.run(&["catalog", "--data", "data"]).fine().out;
+    let rows: Vec<Vec<&str>> =
+        shown.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect();
+    for (name, ty) in [
+        ("home", "object"),
+        ("home.city", "string"),
+        ("home.geo.lat", "number"),
+        ("cart", "objects (n integer, sku string)"),
+        ("levels", "map of number"),
+    ] {
+        assert!(rows.iter().any(|row| row.starts_with(&["attribute", name, ty])), "{name}: {shown}");
+    }
+}

@@ -3,7 +3,7 @@
 //! Timestamps without a zone are wall-clock times in the workspace's; decimals are numbers; binary is text, which must be
 //! UTF-8; fixed-size binary is hexadecimal; times of day, durations and intervals are text. NaN and infinity are nulls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, StringBuilder};
 use arrow::compute::cast;
@@ -12,6 +12,7 @@ use arrow::error::ArrowError;
 use segment_core::json::Json;
 use segment_core::time::{INSTANT_MAX, INSTANT_MIN, Zone};
 
+use super::beyond;
 use crate::cell::Cell;
 use crate::rejects::Reason;
 
@@ -34,7 +35,8 @@ enum Data {
     /// Microseconds.
     Timestamp(Int64Array),
     Date(Date32Array),
-    Json(StringArray),
+    /// And the rows whose value has times beyond the years in it.
+    Json(StringArray, BTreeSet<usize>),
 }
 
 impl Column {
@@ -69,14 +71,18 @@ impl Column {
             DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Struct(_) | DataType::Map(..) => {
                 let nested = Nested::new(array, zone)?;
                 let mut text = StringBuilder::new();
+                let mut with_beyond = BTreeSet::new();
                 for row in 0..array.len() {
                     faults.extend(nested.fault(row).map(|reason| (row, reason)));
+                    if nested.any(row, &|column, row| column.beyond.contains_key(&row)) {
+                        with_beyond.insert(row);
+                    }
                     match nested.json(row) {
                         Json::Null => text.append_null(),
                         json => text.append_value(json.to_text()),
                     }
                 }
-                Data::Json(text.finish())
+                Data::Json(text.finish(), with_beyond)
             }
             _ => Data::Text(cast(array, &DataType::Utf8)?.as_string::<i32>().clone()),
         };
@@ -94,7 +100,8 @@ impl Column {
             Data::Text(a) if a.is_valid(row) => Cell::Text(a.value(row)),
             Data::Timestamp(a) if a.is_valid(row) => Cell::Timestamp(a.value(row)),
             Data::Date(a) if a.is_valid(row) => Cell::Date(a.value(row)),
-            Data::Json(a) if a.is_valid(row) => Cell::Json(a.value(row)),
+            Data::Json(a, beyond) if a.is_valid(row) && beyond.contains(&row) => Cell::JsonBeyond(a.value(row)),
+            Data::Json(a, _) if a.is_valid(row) => Cell::Json(a.value(row)),
             Data::Timestamp(_) => self.beyond.get(&row).map_or(Cell::Null, |text| Cell::TimestampBeyond(text)),
             Data::Date(_) => self.beyond.get(&row).map_or(Cell::Null, |text| Cell::DateBeyond(text)),
             _ => Cell::Null,
@@ -161,7 +168,7 @@ fn dates(array: &Date32Array, beyond: &mut BTreeMap<usize, String>) -> Date32Arr
         if (years.0..=years.1).contains(&i64::from(date)) {
             return Some(date);
         }
-        beyond.insert(row, format!("{date} days since 1970-01-01"));
+        beyond.insert(row, beyond::date(date));
         None
     };
     array.iter().enumerate().map(date).collect()
@@ -189,7 +196,7 @@ fn timestamps(
         let value = value?;
         let instant = micros(value).filter(|micros| (INSTANT_MIN..=INSTANT_MAX).contains(micros));
         if instant.is_none() {
-            beyond.insert(row, format!("{value} {name} since 1970-01-01"));
+            beyond.insert(row, beyond::timestamp(value, name));
         }
         instant.map(|micros| local.map_or(micros, |zone| zone.instant_of_local(micros)))
     });
@@ -255,6 +262,16 @@ impl Nested {
                 Json::Object(self.range(row).map(entry).collect())
             }
             Nested::List { .. } | Nested::Struct { .. } | Nested::Map { .. } => Json::Null,
+        }
+    }
+
+    /// Whether something holds of any of its scalars.
+    fn any(&self, row: usize, holds: &dyn Fn(&Column, usize) -> bool) -> bool {
+        match self {
+            Nested::Scalar(column) => holds(column, row),
+            Nested::List { items, .. } => self.range(row).any(|i| items.any(i, holds)),
+            Nested::Struct { fields, .. } => fields.iter().any(|(_, field)| field.any(row, holds)),
+            Nested::Map { values, .. } => self.range(row).any(|i| values.any(i, holds)),
         }
     }
 

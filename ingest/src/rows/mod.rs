@@ -1,5 +1,6 @@
 //! Rows of input into [`crate::record`]s: fields found, values kept as they came, unusable rows set aside.
 
+pub(crate) mod beyond;
 pub(crate) mod columns;
 pub(crate) mod json;
 pub(crate) mod paths;
@@ -173,7 +174,7 @@ pub(crate) fn instant(cell: Cell<'_>, field: &str, zone: &Zone) -> std::result::
             return refused(&format!("{text}, which is not within the years 1 to 9999,"));
         }
         Cell::Bool(_) => return refused("a boolean"),
-        Cell::Json(_) | Cell::CsvJson(_) => return refused("a list or an object"),
+        Cell::Json(_) | Cell::CsvJson(_) | Cell::JsonBeyond(_) => return refused("a list or an object"),
     };
     Ok(Some(micros.clamp(INSTANT_MIN, INSTANT_MAX)))
 }

@@ -95,7 +95,7 @@ impl Plan {
             };
             let needed = matches!(field, "user_id" | "event" | "ts");
             if needed && *source == Source::Absent {
-                return Err(missing(columns, field, path));
+                return Err(missing(columns, field, mapping.column(field), path));
             }
         }
         let props = props(&mut columns_mapped, mapping, names, taken)?;
@@ -141,12 +141,13 @@ impl Places<'_> {
     }
 }
 
-fn missing(columns: &[String], field: &str, path: &Path) -> ImportError {
+fn missing(columns: &[String], field: &str, mapped: Option<&str>, path: &Path) -> ImportError {
+    let mapped = mapped.map_or_else(String::new, |column| format!(", nor is there a column \"{column}\", which is mapped to it"));
     let known: Vec<String> = columns.iter().map(|c| format!("\"{c}\"")).collect();
     ImportError::input(
         path,
         format!(
-            "no column is the field \"{field}\"; the columns are {}. Name it with --map {field}=COLUMN, or give a constant with --set {field}=VALUE",
+            "no column is the field \"{field}\"{mapped}; the columns are {}. Name it with --map {field}=COLUMN, or give a constant with --set {field}=VALUE",
             known.join(", ")
         ),
     )

@@ -195,6 +195,8 @@ async fn parquet_times_beyond_the_years_are_kept_unconverted() {
 #[tokio::test]
 async fn parquet_times_beyond_the_years_vote_as_times() {
     let world = World::new().await;
+    let day = Arc::new(Date32Array::from(vec![Some(i32::MAX), Some(0), None])) as ArrayRef;
+    let inside = StructArray::from(vec![(Arc::new(Field::new("day", DataType::Date32, true)), day)]);
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("user_id", Arc::new(StringArray::from(vec!["a", "b", "c"]))),
         ("event", Arc::new(StringArray::from(vec!["e", "e", "e"]))),
@@ -202,6 +204,7 @@ async fn parquet_times_beyond_the_years_vote_as_times() {
         ("when", Arc::new(TimestampMicrosecondArray::from(vec![Some(0), Some(i64::MAX), Some(i64::MIN)]))),
         ("day", Arc::new(Date32Array::from(vec![Some(0), Some(i32::MAX), None]))),
         ("never", Arc::new(TimestampMillisecondArray::from(vec![None, Some(i64::MAX), None]))),
+        ("inside", Arc::new(inside)),
     ];
     let report = world.events("e.parquet", parquet(columns)).await.unwrap();
     assert_eq!((report.events.written, report.rejected.count), (3, 0));
@@ -209,8 +212,10 @@ async fn parquet_times_beyond_the_years_vote_as_times() {
         assert_eq!(world.property(name).await, Some(ty), "{name}");
         assert_eq!((report.properties[name].values, report.properties[name].unconverted), (values, unconverted), "{name}");
     }
+    assert_eq!(world.property("inside").await, Some(Type::Object([("day".to_owned(), Type::Date)].into())));
+    assert_eq!(report.properties["inside"].partial, 1);
     let beyond = world.stored().await.into_iter().find(|e| e.user_id == "c").unwrap();
-    assert!(beyond.values.is_empty());
+    assert_eq!(beyond.values, values(&[("inside", "true")]));
     assert_eq!(beyond.extra.as_deref(), Some(r#"{"when":"-9223372036854775808 µs since 1970-01-01"}"#));
 }
 

@@ -120,7 +120,7 @@ async fn paths_into_structs() {
     assert_eq!(world.import(request.clone()).await.unwrap().events.duplicates, 1);
     request.map = pairs(&[("user_id", "user.name")]);
     let error = world.import(request).await.unwrap_err().to_string();
-    assert!(error.contains("no column is the field \"user_id\""), "{error}");
+    assert!(error.contains("no column is the field \"user_id\", nor is there a column \"user.name\", which is mapped to it"), "{error}");
 }
 
 #[tokio::test]

@@ -200,6 +200,10 @@ impl Router {
     ///
     /// As [`Backend::explain`], and as [`run_routed`](Self::run_routed) if none could.
     pub async fn explain_routed(&self, query: &Query) -> Result<(Explanation, Routing)> {
+        self.explained(query, true).await
+    }
+
+    async fn explained(&self, query: &Query, ask_spares: bool) -> Result<(Explanation, Routing)> {
         let mut order = self.order(query).await;
         let mut errors = Vec::new();
         for at in 0..order.asked.len() {
@@ -209,7 +213,9 @@ impl Router {
                 Ok(explanation) => {
                     self.shared.resting.recovered(asked.backend.name());
                     asked.choose(before);
-                    self.ask_spares(&mut order, query).await;
+                    if ask_spares {
+                        self.ask_spares(&mut order, query).await;
+                    }
                     return Ok((explanation, order.routing()));
                 }
                 Err(error) => self.failed(asked, error, &mut errors)?,
@@ -345,7 +351,7 @@ impl Backend for Router {
 
     /// The explanation of the backend that would answer; its SQL only if there is a dialect that is everyone's.
     async fn explain(&self, query: &Query) -> Result<Explanation> {
-        let (explanation, _) = self.explain_routed(query).await?;
+        let (explanation, _) = self.explained(query, false).await?;
         let sql = explanation.sql.filter(|_| self.capabilities().dialect.is_some());
         Ok(Explanation { sql, ..explanation })
     }

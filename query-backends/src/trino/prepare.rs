@@ -30,8 +30,8 @@ impl Prepared {
     /// `Rejected` for a state whose lake is not shared, `Unsupported` for a plan that Trino cannot run exactly.
     pub(super) fn new(query: &Query, pinned: &Pinned, catalog: &str, ids: bool) -> Result<Self> {
         let shared = pinned.shared.as_ref().ok_or_else(|| {
-            let what = "Trino reads a lake on S3 with its catalog in Postgres, and this one is in a directory: set [lake], [s3] and [postgres] \
-                        in muster.toml";
+            let what = "this state is in no tables that Trino sees: the lake is in a directory (set [s3] and [postgres] in muster.toml before \
+                        the first import), or profiles changed in Cassandra since the last import";
             BackendError::new(ErrorKind::Rejected, what)
         })?;
         let list = |i: usize| format!("{LIST_PREFIX}{i}");

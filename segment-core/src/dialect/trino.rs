@@ -1,5 +1,8 @@
 //! Trino's SQL (476).
 
+mod avg;
+
+use self::avg::Compare;
 use super::{Dialect, Support, sample_bound};
 use crate::condition::MeasureName;
 use crate::decimal::Decimal;
@@ -175,34 +178,25 @@ impl Dialect for Trino {
         Decimal::greatest(DIGITS_MAX, SUM_SCALE)
     }
 
-    fn avg_support(&self, test: &Test) -> Support {
-        let fits = |literal: &Value| match literal {
-            Value::Decimal(d) => decimal_of(d).is_some(),
-            _ => true,
-        };
-        if test.literals().into_iter().all(fits) { Support::Exact } else { Support::Unsupported }
+    fn avg_support(&self, _: &Test) -> Support {
+        Support::Exact
     }
 
     fn avg_test(&self, sum: Expr, count: Expr, test: &Test) -> Expr {
-        let scaled = |literal: &Value| {
-            let typed = match literal {
-                Value::Decimal(d) => decimal_of(d).map(|ty| sql::cast(sql::string(&d.to_string()), ty)),
-                _ => None,
-            };
-            // `avg_support` has refused what has no type.
-            let literal = typed.unwrap_or_else(sql::null);
-            sql::binary(literal, BinaryOperator::Multiply, sql::cast(count.clone(), decimal(19, 0)))
+        let against = |literal: &Value, compare: Compare| match literal {
+            Value::Decimal(d) => avg::compare(&sum, &count, compare, d),
+            // Resolving leaves no others.
+            _ => sql::null(),
         };
-        let against = |literal: &Value, op: BinaryOperator| sql::binary(sum.clone(), op, scaled(literal));
         match test {
             Test::Exists => sql::binary(count.clone(), BinaryOperator::Gt, sql::integer(0)),
-            Test::Is(v, _) => against(v, BinaryOperator::Eq),
-            Test::In(values, _) => sql::or(values.iter().map(|v| against(v, BinaryOperator::Eq)).collect()),
-            Test::Lt(v) => against(v, BinaryOperator::Lt),
-            Test::Lte(v) => against(v, BinaryOperator::LtEq),
-            Test::Gt(v) => against(v, BinaryOperator::Gt),
-            Test::Gte(v) => against(v, BinaryOperator::GtEq),
-            Test::Between(low, high) => sql::and(vec![against(low, BinaryOperator::GtEq), against(high, BinaryOperator::LtEq)]),
+            Test::Is(v, _) => against(v, Compare::Equal),
+            Test::In(values, _) => sql::or(values.iter().map(|v| against(v, Compare::Equal)).collect()),
+            Test::Lt(v) => against(v, Compare::Less),
+            Test::Lte(v) => against(v, Compare::LessOrEqual),
+            Test::Gt(v) => against(v, Compare::Greater),
+            Test::Gte(v) => against(v, Compare::GreaterOrEqual),
+            Test::Between(low, high) => sql::and(vec![against(low, Compare::GreaterOrEqual), against(high, Compare::LessOrEqual)]),
             Test::Never
             | Test::InWindow(_)
             | Test::InDates(..)
@@ -251,16 +245,6 @@ fn timestamp() -> DataType {
 
 fn decimal(precision: u64, scale: i64) -> DataType {
     DataType::Decimal(precision, scale)
-}
-
-/// The type that holds a literal just so; `None` where it has more digits than a decimal can.
-fn decimal_of(literal: &Decimal) -> Option<DataType> {
-    let text = literal.to_string();
-    let (whole, places) = text.trim_start_matches('-').split_once('.').unwrap_or((text.trim_start_matches('-'), ""));
-    let max = DIGITS_MAX as usize;
-    // The zero before the point is a digit only while there is room for it.
-    let digits = if whole == "0" && places.len() == max { max } else { whole.len() + places.len() };
-    (digits <= max).then(|| decimal(digits as u64, places.len() as i64))
 }
 
 /// The first instant at which the zone's clock shows the date's midnight.
@@ -356,17 +340,5 @@ mod tests {
         let same = format!(r#"CAST({earlier} AS TIMESTAMP(6)) = CAST("d" AS TIMESTAMP(6))"#);
         assert_eq!(widened("America/Havana"), format!("CASE WHEN {same} THEN {earlier} ELSE {found} END"));
         assert_eq!(widened("America/St_Johns").matches("WHEN").count(), 2);
-    }
-
-    #[test]
-    fn the_type_of_a_literal() {
-        let ty = |text: &str| decimal_of(&Decimal::parse(text).unwrap()).map(|ty| ty.to_string());
-        assert_eq!(ty("0.15").as_deref(), Some("DECIMAL(3,2)"));
-        assert_eq!(ty("-12").as_deref(), Some("DECIMAL(2,0)"));
-        assert_eq!(ty("1e30").as_deref(), Some("DECIMAL(31,0)"));
-        assert_eq!(ty("1e-38").as_deref(), Some("DECIMAL(38,38)"));
-        assert_eq!(ty("-1e-38").as_deref(), Some("DECIMAL(38,38)"));
-        assert_eq!(ty("1e-39"), None);
-        assert_eq!(ty("1.00000000000000000000000000000000000001"), None);
     }
 }

@@ -80,6 +80,8 @@ pub enum BinaryOperator {
     Minus,
     /// `*`.
     Multiply,
+    /// `/`.
+    Divide,
     /// `||`.
     StringConcat,
     /// `&`.
@@ -98,6 +100,7 @@ impl BinaryOperator {
             Self::Plus => ast::BinaryOperator::Plus,
             Self::Minus => ast::BinaryOperator::Minus,
             Self::Multiply => ast::BinaryOperator::Multiply,
+            Self::Divide => ast::BinaryOperator::Divide,
             Self::StringConcat => ast::BinaryOperator::StringConcat,
             Self::BitwiseAnd => ast::BinaryOperator::BitwiseAnd,
         }

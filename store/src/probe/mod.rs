@@ -26,10 +26,18 @@ pub struct Fault {
     pub todo: String,
 }
 
+/// Characters of what a server said that are shown.
+const WHAT_CHARS_MAX: usize = 300;
+
 impl Fault {
-    /// A fault.
+    /// A fault; of a long `what` the beginning is kept, on one line.
     pub fn new(what: impl Into<String>, todo: impl Into<String>) -> Self {
-        Self { what: what.into(), todo: todo.into() }
+        let mut what = what.into().split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some((end, _)) = what.char_indices().nth(WHAT_CHARS_MAX) {
+            what.truncate(end);
+            what.push('…');
+        }
+        Self { what, todo: todo.into() }
     }
 }
 
@@ -46,4 +54,16 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_one_short_line() {
+        let fault = Fault::new(format!("a\n  <b>{}", "ü".repeat(1000)), "c");
+        assert!(fault.what.starts_with("a <b>ü") && fault.what.ends_with("ü…"), "{}", fault.what);
+        assert_eq!(fault.what.chars().count(), WHAT_CHARS_MAX + 1);
+    }
 }

@@ -22,7 +22,7 @@ const WORLDS: u64 = 8;
 const TREES: u64 = 60;
 /// Leaves of the largest trees.
 const LEAVES_MAX: usize = 8;
-/// The time of receiving that imports state.
+/// The time of receiving that the first import states; each is received later than the one before.
 const NOW: i64 = 1_750_000_000_000_000;
 /// The first world's seed; the others follow it.
 const SEED: u64 = 41_000;
@@ -48,9 +48,9 @@ fn config() -> Option<CassandraConfig> {
     })
 }
 
-async fn import(workspace: &Workspace, rows: &Rows, folder: &Path) {
+async fn import(workspace: &Workspace, rows: &Rows, now: i64, folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
-    let mut request = ImportRequest::new(NOW, folder.join("rejects.ndjson"));
+    let mut request = ImportRequest::new(now, folder.join("rejects.ndjson"));
     for (name, rows, files) in [("events", &rows.events, &mut request.events), ("users", &rows.users, &mut request.users)] {
         if !rows.is_empty() {
             let path = folder.join(format!("{name}.ndjson"));
@@ -72,7 +72,7 @@ async fn load(world: &World, config: &CassandraConfig, folder: &Path) -> Arc<Pin
         let pinned = workspace.pin().await.unwrap();
         let catalog = segment_core::declare::declare(&pinned.catalog, declaration).unwrap();
         workspace.set_catalog(pinned.version, &catalog).await.unwrap();
-        import(&workspace, rows, &folder.join(format!("import{i}"))).await;
+        import(&workspace, rows, NOW + i as i64, &folder.join(format!("import{i}"))).await;
     }
     for (key, ids) in &world.lists {
         workspace.replace_list(key, ids.iter().cloned().collect(), Default::default()).await.unwrap();

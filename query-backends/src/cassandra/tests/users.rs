@@ -119,3 +119,31 @@ async fn the_mirror_follows_writers_elsewhere() {
     assert!(found(&MemoryBackend::new(), &query_of(&pinned)).await.is_empty());
     drop_keyspace(&config, "default").await;
 }
+
+#[tokio::test]
+async fn columns_that_are_not_there_yet_or_no_more() {
+    let Some(config) = config() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::standard();
+    let (workspace, pinned) = loaded(folder.path(), &config, &world).await;
+    // Declared, and nobody has imported since: missing for everyone.
+    use segment_core::catalog::{Origin, Scope};
+    world.catalog.set_field(Scope::Attribute, "fresh", &segment_core::types::Type::String, Origin::Declared).unwrap();
+    workspace.set_catalog(pinned.version, &world.catalog).await.unwrap();
+    let pinned = Arc::new(workspace.pin().await.unwrap());
+    let backend = CassandraBackend::new(&config);
+    let all = query(&world, &pinned, r#"{"attribute":"fresh","op":"not_exists"}"#);
+    assert_eq!(found(&backend, &all).await, expected(&world, &all));
+    assert_eq!(found(&MemoryBackend::new(), &all).await, expected(&world, &all));
+    // Changed by somebody else: never read as what it is not, nor as nothing.
+    let session = scylla::client::session_builder::SessionBuilder::new().known_nodes(&config.contact_points).build().await.unwrap();
+    let (table, column) = (format!("{}default.profiles", config.keyspace_prefix), &world.catalog.attributes["text"].columns[0].name);
+    for change in [["ALTER TABLE ", &table, " DROP ", column, ""], ["ALTER TABLE ", &table, " ADD ", column, " blob"]] {
+        session.query_unpaged(change.concat(), ()).await.unwrap();
+        let query = query(&world, &pinned, r#"{"attribute":"text","op":"exists"}"#);
+        let error = backend.run(&query, RunOptions::default()).await.err().unwrap();
+        assert_eq!(error.kind, ErrorKind::SchemaDrift, "{}", chain(&error));
+        assert!(chain(&error).contains(column), "{}", chain(&error));
+    }
+    drop_keyspace(&config, "default").await;
+}

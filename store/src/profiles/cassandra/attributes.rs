@@ -35,36 +35,47 @@ struct Place {
 }
 
 impl Attributes {
-    /// Those of a catalog that are in `names`, or all.
+    /// Those of a catalog, for writing: every column is there.
     ///
     /// # Errors
     ///
     /// `Corrupt` if the catalog has a type without its columns.
-    pub(crate) fn new(catalog: &Catalog, names: Option<&BTreeSet<String>>) -> Result<Self> {
+    pub(crate) fn all(catalog: &Catalog) -> Result<Self> {
+        Self::new(catalog, None, |_| true)
+    }
+
+    /// Those of a catalog that are in `names`, or all, in the columns that are there: declared ones are made by the next who writes.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if the catalog has a type without its columns.
+    pub(crate) fn new(catalog: &Catalog, names: Option<&BTreeSet<String>>, is_there: impl Fn(&str) -> bool) -> Result<Self> {
         let mut out = Self { columns: Vec::new(), fields: BTreeMap::new() };
         for (name, field) in catalog.fields(Scope::Attribute) {
             if names.is_none_or(|names| names.contains(name)) {
-                let place = out.place(field, &field.ty, &mut Vec::new())?;
+                let place = out.place(field, &field.ty, &mut Vec::new(), &is_there)?;
                 out.fields.insert(name.clone(), place);
             }
         }
         Ok(out)
     }
 
-    fn place(&mut self, field: &Field, ty: &Type, path: &mut Vec<String>) -> Result<Place> {
+    fn place(&mut self, field: &Field, ty: &Type, path: &mut Vec<String>, is_there: &dyn Fn(&str) -> bool) -> Result<Place> {
         let column = field.columns.iter().find(|c| c.path == *path);
         let mut next = Some(column.ok_or_else(|| StoreError::corrupt_plain(format!("the catalog has no column for the path {path:?}")))?);
         let mut columns = Vec::new();
         while let Some(column) = next {
-            columns.push(self.columns.len());
-            self.columns.push((column.name.clone(), column.kind));
+            if is_there(&column.name) {
+                columns.push(self.columns.len());
+                self.columns.push((column.name.clone(), column.kind));
+            }
             next = column.before.as_deref();
         }
         let mut below = Vec::new();
         if let Type::Object(fields) = ty {
             for (name, ty) in fields {
                 path.push(name.clone());
-                below.push((name.clone(), self.place(field, ty, path)?));
+                below.push((name.clone(), self.place(field, ty, path, is_there)?));
                 path.pop();
             }
         }
@@ -128,7 +139,7 @@ impl Attributes {
     }
 
     fn value(&self, place: &Place, row: &[Option<&[u8]>], from: usize, zone: Option<&Zone>) -> Result<Option<Value>> {
-        for (i, &at) in place.columns.iter().enumerate() {
+        for &at in &place.columns {
             let Some(bytes) = row.get(from + at).copied().flatten() else { continue };
             let kind = self.columns[at].1;
             if kind == ColumnKind::Presence {
@@ -142,7 +153,7 @@ impl Attributes {
             }
             let value = cells::value(kind, &place.ty, bytes)?;
             return Ok(match (value, zone) {
-                (Some(value), Some(zone)) if i > 0 => Some(widened(value, &place.ty, zone)),
+                (Some(value), Some(zone)) => Some(widened(value, &place.ty, zone)),
                 (value, _) => value,
             });
         }

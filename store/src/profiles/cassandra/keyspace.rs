@@ -14,7 +14,7 @@
 //!
 //! Columns are added by whoever holds the workspace's write lock, and the nodes' agreement is awaited before anything is written to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use scylla::value::CqlValue;
@@ -30,9 +30,10 @@ use crate::error::{Result, StoreError};
 const NAME_CHARS_MAX: usize = 48;
 /// Seconds that a row of `changes` stays. A mirror that was away for longer is built anew.
 pub(crate) const CHANGES_TTL_S: u32 = 7 * 86_400;
-/// The name under which `about` has the owner, and the workspace.
+/// The name under which `about` has the owner, the workspace, and the columns that were ever made, as a JSON list.
 const OWNER: &str = "owner";
 const WORKSPACE: &str = "workspace";
+const COLUMNS: &str = "columns";
 /// Columns added by one statement.
 const COLUMNS_ADDED_MAX: usize = 200;
 
@@ -123,6 +124,11 @@ impl Keyspace {
     /// `Conflict` if it belongs to another directory or workspace.
     pub async fn create(cassandra: &Arc<Cassandra>, workspace: &str, owner: &str) -> Result<Self> {
         let keyspace = Self::named(cassandra, workspace)?;
+        // Whose it is is noted last, when everything is there.
+        let noted = (keyspace.about(OWNER).await?, keyspace.about(WORKSPACE).await?);
+        if noted == (Some(owner.to_owned()), Some(workspace.to_owned())) {
+            return Ok(keyspace);
+        }
         let settings = cassandra.config();
         let what = "make the keyspace";
         let create =
@@ -219,7 +225,44 @@ impl Keyspace {
             }
             self.cassandra.change_schema(alter.word(")").build(), what).await?;
         }
-        Ok(())
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut made = self.columns_made().await?;
+        made.extend(missing.into_iter().map(|(name, _)| name.to_owned()));
+        let text = serde_json::to_string(&made).map_err(|e| StoreError::Invalid(format!("names of columns have no JSON: {e}")))?;
+        let insert = Cql::new("INSERT INTO").table(&self.name, "about").word("(key, value) VALUES (?, ?)");
+        let insert = self.cassandra.prepare(insert.build(), what).await?;
+        self.cassandra.execute(&insert, &(COLUMNS, text), what).await.map(|_| ())
+    }
+
+    /// The columns of attributes that were ever made.
+    async fn columns_made(&self) -> Result<BTreeSet<String>> {
+        match self.about(COLUMNS).await? {
+            Some(text) => serde_json::from_str(&text).map_err(|e| StoreError::corrupt("the columns that were made do not decode", e)),
+            None => Ok(BTreeSet::new()),
+        }
+    }
+
+    /// The columns that the table of profiles has, each of its catalog's type.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, with a cause that cannot be retried, if one has another type, or is gone.
+    pub(crate) async fn columns_of(&self, catalog: &Catalog) -> Result<BTreeMap<String, String>> {
+        let (present, made) = (self.columns("profiles").await?, self.columns_made().await?);
+        for column in catalog.columns(Scope::Attribute) {
+            let wanted = cql_type(column.kind);
+            let fault = match present.get(&column.name) {
+                Some(ty) if ty == wanted => continue,
+                Some(ty) => format!("is {ty}, and {wanted} by the catalog"),
+                None if made.contains(&column.name) => "was dropped".to_owned(),
+                None => continue,
+            };
+            let text = format!("column {} of keyspace {} {fault}", column.name, self.name);
+            return Err(CassandraError::new(CassandraFault::Shape, text).during("read profiles"));
+        }
+        Ok(present)
     }
 
     /// A table's columns with their types.

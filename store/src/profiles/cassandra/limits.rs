@@ -4,8 +4,8 @@
 pub(crate) const REQUESTS_MAX: usize = 64;
 /// Rows written by one batch, all of one partition, and ids asked for at once.
 pub(crate) const BATCH_ROWS_MAX: usize = 100;
-/// Rows of a page.
-pub(crate) const PAGE_ROWS: i32 = 5000;
+/// Rows of a page. Rows may be large, and several pages are held at once.
+pub(crate) const PAGE_ROWS: i32 = 1000;
 /// Token ranges read at once, of one scan.
 pub(crate) const RANGES_AT_ONCE: usize = 8;
 /// Token ranges that a mirror is built from.

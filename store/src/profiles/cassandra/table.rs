@@ -133,7 +133,7 @@ impl ProfileReader {
     ///
     /// # Errors
     ///
-    /// `Invalid` if a bound's value is not of its column's kind; `Unavailable`, with a cause that cannot be retried, if the table lacks a column.
+    /// `Invalid` if a bound's value is not of its column's kind; `Unavailable`, with a cause that cannot be retried, if a column has another type or was dropped.
     pub async fn open(keyspace: &Keyspace, catalog: &Catalog, options: ReadOptions) -> Result<Self> {
         let (keyspace, catalog) = (keyspace.clone(), catalog.clone());
         let cassandra = keyspace.cassandra.clone();
@@ -143,7 +143,8 @@ impl ProfileReader {
     /// The same, on the connection's own threads.
     pub(crate) async fn open_here(keyspace: &Keyspace, catalog: &Catalog, options: ReadOptions) -> Result<Self> {
         let what = "prepare reading profiles";
-        let attributes = Attributes::new(catalog, options.attributes.as_ref())?;
+        let present = keyspace.columns_of(catalog).await?;
+        let attributes = Attributes::new(catalog, options.attributes.as_ref(), |name| present.contains_key(name))?;
         let select = || {
             let names = FIXED.into_iter().filter(|name| options.raw || *name != "raw").chain(attributes.columns());
             Cql::new("SELECT").names(names).word("FROM").table(keyspace.name(), "profiles")

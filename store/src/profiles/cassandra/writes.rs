@@ -58,14 +58,14 @@ struct Statements {
 impl ProfileWriter {
     /// A writer; the columns must be there.
     pub(crate) async fn open(keyspace: &Keyspace, catalog: &Catalog) -> Result<Self> {
-        let attributes = Attributes::new(catalog, None)?;
+        let attributes = Attributes::all(catalog)?;
         let statements = Statements::prepare(keyspace, &attributes).await?;
         Ok(Self { keyspace: keyspace.clone(), changes: Changes::open(keyspace).await?, attributes, ties: Ties::default(), statements })
     }
 
     /// Goes on with the columns of another catalog, which must be there.
     pub(crate) async fn set_catalog(&mut self, catalog: &Catalog) -> Result<()> {
-        let attributes = Attributes::new(catalog, None)?;
+        let attributes = Attributes::all(catalog)?;
         if !attributes.columns().eq(self.attributes.columns()) {
             self.statements = Statements::prepare(&self.keyspace, &attributes).await?;
         }
