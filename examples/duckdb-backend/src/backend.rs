@@ -64,11 +64,10 @@ async fn work(pool: Arc<Pool>, prepared: Prepared, ids: bool, progress: Arc<Prog
     let (rows, bytes) = (events.rows + prepared.profiles.rows, events.bytes + prepared.profiles.bytes);
     let mut meter = Meter::new(progress, Reading { rows, bytes, ..Reading::default() });
     // Killed when this future is dropped.
-    let mut lease = pool.take().await?;
-    lease.ask(&request(&prepared, What::Run, ids)).await?;
+    let (mut lease, mut frame) = pool.ask(&request(&prepared, What::Run, ids)).await?;
     let mut found = 0;
     loop {
-        match lease.frame().await? {
+        match frame {
             Frame::Progress(share) => meter.reach(share),
             Frame::Batch(stream) => {
                 for batch in batches(&stream)? {
@@ -85,6 +84,7 @@ async fn work(pool: Arc<Pool>, prepared: Prepared, ids: bool, progress: Arc<Prog
             }
             Frame::Ready => return Err(BackendError::internal("DuckDB's process starts twice")),
         }
+        frame = lease.frame().await?;
     }
     lease.give_back();
     meter.reach(1.0);
@@ -118,9 +118,7 @@ impl Backend for DuckDbBackend {
 
     async fn explain(&self, query: &Query) -> Result<Explanation> {
         let prepared = prepare(query).await?;
-        let mut lease = self.pool.take().await?;
-        lease.ask(&request(&prepared, What::Explain, true)).await?;
-        let answer = lease.frame().await?;
+        let (lease, answer) = self.pool.ask(&request(&prepared, What::Explain, true)).await?;
         lease.give_back();
         let plan = match answer {
             Frame::Done(done) => done.plan.unwrap_or_default(),

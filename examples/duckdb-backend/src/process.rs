@@ -73,6 +73,8 @@ struct Process {
 #[derive(Debug)]
 pub(crate) struct Lease {
     process: Process,
+    /// Whether it was idle before: then it may have died without anybody's noticing.
+    used_before: bool,
     pool: Arc<Pool>,
     _slot: OwnedSemaphorePermit,
 }
@@ -83,8 +85,20 @@ impl Pool {
         Arc::new(Self { config, idle: Mutex::default(), slots })
     }
 
-    /// A process of one's own.
-    pub(crate) async fn take(self: &Arc<Self>) -> Result<Lease> {
+    /// Asks a process of one's own: it, and the first part of its answer. A process that was idle and is found dead is replaced.
+    pub(crate) async fn ask(self: &Arc<Self>, request: &Request) -> Result<(Lease, Frame)> {
+        loop {
+            let mut lease = self.take().await?;
+            match lease.ask(request).await {
+                Ok(frame) => return Ok((lease, frame)),
+                // Each time one less is idle.
+                Err(e) if lease.used_before && e.kind == ErrorKind::Unavailable => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    async fn take(self: &Arc<Self>) -> Result<Lease> {
         let slot = tokio::time::timeout(WAIT_MAX, self.slots.clone().acquire_owned()).await.map_err(|e| {
             let what = format!("all {} processes of DuckDB were busy for {} s", self.config.processes_max, WAIT_MAX.as_secs());
             BackendError::new(ErrorKind::Overloaded, what).caused_by(e)
@@ -92,15 +106,15 @@ impl Pool {
         let slot = slot.map_err(|e| BackendError::internal("the pool of processes is closed").caused_by(e))?;
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let process = match idle {
+            let (process, used_before) = match idle {
                 Some(mut idle) => match idle.child.try_wait() {
-                    Ok(None) => idle,
+                    Ok(None) => (idle, true),
                     // It has died since; it is not asked any more.
                     Ok(Some(_)) | Err(_) => continue,
                 },
-                None => Process::start(&self.config).await?,
+                None => (Process::start(&self.config).await?, false),
             };
-            return Ok(Lease { process, pool: self.clone(), _slot: slot });
+            return Ok(Lease { process, used_before, pool: self.clone(), _slot: slot });
         }
     }
 }
@@ -152,12 +166,13 @@ impl Process {
 }
 
 impl Lease {
-    /// Asks; the answer is read frame by frame.
-    pub(crate) async fn ask(&mut self, request: &Request) -> Result<()> {
+    /// Asks; the answer is read frame by frame, this being the first.
+    async fn ask(&mut self, request: &Request) -> Result<Frame> {
         let mut line = serde_json::to_vec(request).map_err(|e| BackendError::internal("a request without JSON").caused_by(e))?;
         line.push(b'\n');
         self.process.requests.write_all(&line).await.map_err(broken)?;
-        self.process.requests.flush().await.map_err(broken)
+        self.process.requests.flush().await.map_err(broken)?;
+        self.frame().await
     }
 
     /// The next part of the answer.
