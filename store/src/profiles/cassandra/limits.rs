@@ -2,6 +2,8 @@
 
 /// Requests under way at once, of one handle.
 pub(crate) const REQUESTS_MAX: usize = 64;
+/// Lightweight transactions under way at once, of one handle.
+pub(crate) const TRANSACTIONS_MAX: usize = 16;
 /// Rows written by one batch, all of one partition, and ids asked for at once.
 pub(crate) const BATCH_ROWS_MAX: usize = 100;
 /// Rows of a page. Rows may be large, and several pages are held at once.

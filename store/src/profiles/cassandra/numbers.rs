@@ -18,12 +18,13 @@ use super::client::rows_of;
 use super::cql::Cql;
 use super::keyspace::{Keyspace, applied, malformed};
 use super::limits::BATCH_ROWS_MAX;
-use super::together::together;
+use super::together::{together, transact_together};
 use crate::error::{Result, StoreError};
 use crate::profiles::numbers::{ByUser, Numbers};
 
-/// Partitions of the table of numbers.
-const BUCKETS: u64 = 4096;
+/// Partitions of the table of numbers: so few that thousands of new users share transactions, so many that of a hundred million users each
+/// has some megabytes.
+const BUCKETS: u64 = 512;
 /// Bits of a number within a partition of the table of names.
 const NAMES_BITS: u32 = 10;
 /// The least numbers reserved at a time.
@@ -163,7 +164,7 @@ impl UserNumbers {
             gives.push(self.give_bucket(bucket, ids, &proposals).boxed());
         }
         let mut out = ByUser::default();
-        together(gives).await?.into_iter().for_each(|given| out.extend(given));
+        transact_together(gives).await?.into_iter().for_each(|given| out.extend(given));
         Ok(out)
     }
 
@@ -258,7 +259,7 @@ impl UserNumbers {
             let values = Cells(vec![Cell::int(bucket(id)), Cell::text(id)]);
             takes.push(async move { applied(cassandra.execute(statement, &values, what).await?, what) }.boxed());
         }
-        together(takes).await?;
+        transact_together(takes).await?;
         ids.iter().for_each(|id| self.remembered.remove(id));
         Ok(found)
     }
