@@ -4,7 +4,7 @@
 
 #[path = "shared_lake/proxy.rs"]
 mod proxy;
-#[path = "../../store/tests/common/shared.rs"]
+#[path = "../../store/tests/it/common/shared.rs"]
 mod shared;
 
 use std::collections::BTreeSet;

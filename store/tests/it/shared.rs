@@ -1,17 +1,12 @@
 //! A lake on S3 with its catalog in Postgres: what is written here, Trino reads.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-mod common;
-#[path = "common/shared.rs"]
-mod shared;
 
 use std::collections::BTreeMap;
 
-use common::*;
+use crate::common::shared::*;
+use crate::common::*;
 use segment_core::catalog::{Catalog, Origin, Scope};
 use segment_core::types::Type;
 use segment_core::value::Value;
-use shared::*;
 use sqlx::Connection;
 use store::{AttributeWrite, ProfileWrite, Store, StoreConfig, StoreError};
 
@@ -28,7 +23,7 @@ async fn a_directory_remembers_its_lake() {
     let again = Store::open_existing_with(store.dir(), config()).await.unwrap();
     assert_eq!(again.workspaces().await.unwrap(), [workspace.name()]);
 
-    let (_dir, local, _) = common::workspace().await;
+    let (_dir, local, _) = crate::common::workspace().await;
     assert!(matches!(Store::open_existing_with(local.dir(), config()).await, Err(StoreError::Conflict(_))));
 }
 

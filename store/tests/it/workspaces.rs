@@ -1,9 +1,6 @@
 //! Workspaces from outside: making, pinning, segments, lists, declarations.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use segment_core::catalog::{Origin, Scope};
 use segment_core::types::Type;
 use store::{Store, StoreError};

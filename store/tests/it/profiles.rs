@@ -1,11 +1,8 @@
 //! Profiles: merging, the columnar form, chunks.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod common;
-
+use crate::common::*;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
-use common::*;
 use segment_core::catalog::{Catalog, Origin, Scope};
 use segment_core::types::{Fields, Type};
 use segment_core::value::Value;

@@ -1,13 +1,10 @@
 //! The lake: row groups, pruning, new columns, reading back.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-mod common;
 
 use std::fs::File;
 
+use crate::common::*;
 use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int64Type};
-use common::*;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::statistics::Statistics;
 use segment_core::types::Type;

@@ -1,9 +1,6 @@
 //! Imports: what a commit shows, what a crash leaves.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use segment_core::types::Type;
 use sqlx::Connection;
 use store::{Store, StoreError, Workspace};

@@ -1,12 +1,7 @@
 //! A lake that others change: what Trino deletes, compacts and inserts is what is read next, and what a crash leaves is undone or finished.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod common;
-#[path = "common/shared.rs"]
-mod shared;
-
-use common::*;
-use shared::*;
+use crate::common::shared::*;
+use crate::common::*;
 use sqlx::Connection;
 use store::{Pinned, Store, StoreError, Workspace};
 

@@ -1,5 +1,6 @@
 //! What the tests of the store share: a small workspace and events made by hand.
-#![allow(dead_code, reason = "each test file uses its part")]
+
+pub mod shared;
 
 use std::fs::File;
 use std::path::Path;
