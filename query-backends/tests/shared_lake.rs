@@ -27,6 +27,9 @@ use tempfile::TempDir;
 /// The longest that a query takes to fail when S3 is away: the retries of a request, and the first one's own time.
 const FAILING_TIME_MAX: Duration = Duration::from_secs(120);
 
+/// How often the events are changed and compared again.
+const STAGES: usize = 4;
+
 fn parquet(dir: &Path) -> ParquetBackend {
     ParquetBackend::new(&ParquetConfig { threads: 2, spill_dir: Some(dir.join("spill")), ..ParquetConfig::default() }).unwrap()
 }
@@ -42,14 +45,6 @@ async fn parquet_conforms() {
     let mut fixture = LakeFixture::new(dir.path(), Arc::new(parquet(dir.path()))).shared(config(), unique("parquet"));
     let report = conformance(&mut fixture).await;
     println!("{} runs, {} cases told users apart", report.runs, report.told_apart);
-    assert!(report.passed(), "{} failures of {} runs:\n{}", report.failures.len(), report.runs, report.failures.join("\n"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn memory_conforms() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut fixture = LakeFixture::new(dir.path(), Arc::new(MemoryBackend::new())).shared(config(), unique("memory"));
-    let report = conformance(&mut fixture).await;
     assert!(report.passed(), "{} failures of {} runs:\n{}", report.failures.len(), report.runs, report.failures.join("\n"));
 }
 
@@ -80,24 +75,24 @@ impl Loaded {
         Arc::new(self.workspace.pin().await.unwrap())
     }
 
-    /// Compares both backends with what the world's plain rows say.
-    async fn agree(&self, what: &str) {
+    /// Compares both backends with what the world's plain rows say, by some of the cases: others at each stage.
+    async fn agree(&self, stage: usize, what: &str) {
         let pinned = self.pin().await;
         let all = cases::all(&self.world);
         let with_events: Vec<_> = all.iter().filter(|c| c.has_events).collect();
         let mut told_apart = 0;
-        for (i, case) in with_events.iter().enumerate() {
+        for (i, case) in with_events.iter().enumerate().skip(stage).step_by(STAGES) {
             let plan = Arc::new(conformance::plan(&self.world, &case.condition).unwrap());
             let expected = conformance::expected(&self.world, &plan);
             told_apart += usize::from(!expected.is_empty() && expected.len() < self.world.users.len());
             let query = Query { plan, pinned: Some(pinned.clone()), strategy: None };
             let found = members(&self.parquet, &query).await.unwrap();
             assert_eq!(found, expected, "{what}: parquet: {}", case.condition);
-            if i % 8 == 0 {
+            if i % (5 * STAGES) < STAGES {
                 assert_eq!(members(&MemoryBackend::new(), &query).await.unwrap(), expected, "{what}: memory: {}", case.condition);
             }
         }
-        assert!(told_apart > 50, "{told_apart} cases tell users apart");
+        assert!(told_apart > 20, "{told_apart} cases tell users apart");
     }
 
     /// Events of the lake's snapshot, as Trino counts them.
@@ -132,7 +127,7 @@ async fn what_trino_changes_is_what_is_found() {
     let plan = loaded.pin().await.events.plan(&[everything()]).await.unwrap();
     assert!(plan.files.iter().any(|f| !f.deleted.is_empty()), "{plan:?}");
     assert_eq!(loaded.count().await, events(&loaded.world).to_string());
-    loaded.agree("deleted").await;
+    loaded.agree(0, "deleted").await;
 
     // Some users' events come again, under other ids and without declared order.
     let again: Vec<String> = loaded.world.users.iter().filter(|u| !u.events.is_empty()).step_by(3).map(|u| u.user_id.clone()).collect();
@@ -153,12 +148,12 @@ async fn what_trino_changes_is_what_is_found() {
         user.events.sort_by(|a, b| (a.ts, &a.message_id).cmp(&(b.ts, &b.message_id)));
     }
     assert_eq!(loaded.count().await, events(&loaded.world).to_string());
-    loaded.agree("inserted").await;
+    loaded.agree(1, "inserted").await;
 
     trino(&fill("ALTER TABLE {} EXECUTE optimize", &[&loaded.table()])).await;
     let plan = loaded.pin().await.events.plan(&[everything()]).await.unwrap();
     assert!(plan.files.iter().all(|f| f.deleted.is_empty()), "{plan:?}");
-    loaded.agree("compacted").await;
+    loaded.agree(2, "compacted").await;
 
     // What Trino wrote, and deletes of it.
     let gone = loaded.world.users.iter().find(|u| u.events.len() > 3).map(|u| u.user_id.clone()).unwrap();
@@ -166,7 +161,7 @@ async fn what_trino_changes_is_what_is_found() {
     for user in loaded.world.users.iter_mut().filter(|u| u.user_id == gone) {
         user.events.clear();
     }
-    loaded.agree("deleted after compaction").await;
+    loaded.agree(3, "deleted after compaction").await;
 }
 
 fn everything() -> EventRead {
