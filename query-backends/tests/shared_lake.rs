@@ -27,11 +27,13 @@ use tempfile::TempDir;
 /// The longest that a query takes to fail when S3 is away: the retries of a request, and the first one's own time.
 const FAILING_TIME_MAX: Duration = Duration::from_secs(120);
 
+/// Partitions of a query: the many small files here are a matter of waiting, not of computing.
+const THREADS: usize = 16;
 /// How often the events are changed and compared again.
 const STAGES: usize = 4;
 
 fn parquet(dir: &Path) -> ParquetBackend {
-    ParquetBackend::new(&ParquetConfig { threads: 2, spill_dir: Some(dir.join("spill")), ..ParquetConfig::default() }).unwrap()
+    ParquetBackend::new(&ParquetConfig { threads: THREADS, spill_dir: Some(dir.join("spill")), ..ParquetConfig::default() }).unwrap()
 }
 
 async fn members(backend: &dyn Backend, query: &Query) -> Result<BTreeSet<String>, BackendError> {
