@@ -6,10 +6,10 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/muster/target
 export MUSTER_DEMO_DATA ?= $(CURDIR)/data/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test soak bench engines engines-stop fmt lint clean-data
+.PHONY: help demo build test soak bench bench-engines engines engines-stop fmt lint clean-data
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: ## Import two real datasets and run segments over them
 	@scripts/demo
@@ -25,6 +25,9 @@ soak: ## Compare the engine with the oracle over a million random trees (hours)
 
 bench: ## Measure speed against other engines, into docs/benchmarks.md (long; --quick: scripts/bench --quick)
 	@scripts/bench
+
+bench-engines: ## Measure the SQL's shapes on Trino, into docs/benchmarks.md (long; --quick: scripts/bench-engines --quick)
+	@scripts/bench-engines
 
 engines: ## Start Trino, Cassandra, S3 and Postgres with throw-away data, and leave them up
 	@scripts/engines start

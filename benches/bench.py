@@ -23,6 +23,8 @@ CACHE = Path(os.environ.get("MUSTER_BENCH_CACHE", Path.home() / ".cache/muster/b
 AS_OF = "2026-04-01T00:00:00Z"
 # The segment that is also run by the command line, as a process of its own.
 CLI_SEGMENT = "15_six_leaves"
+# Sections of the report that other commands write.
+OTHER_SECTIONS = ("Engines", "Cassandra")
 # Engines besides Muster.
 PEERS = [DuckDbPeer]
 
@@ -170,6 +172,12 @@ def cli(args: argparse.Namespace, data: Path) -> dict | None:
     return result
 
 
+def others(out: Path) -> str:
+    """The sections of a report that others wrote into it."""
+    sections = out.read_text().split("\n## ")[1:] if out.exists() else []
+    return "".join(f"\n## {s}" for s in sections if s.split("\n", 1)[0] in OTHER_SECTIONS)
+
+
 def main() -> None:
     args = arguments()
     folder = CACHE / f"{args.users}-{args.events}-{args.seed}"
@@ -207,7 +215,7 @@ def main() -> None:
     print(text)
     out = args.out or (None if args.quick or args.segments else ROOT / "docs/benchmarks.md")
     if out is not None:
-        out.write_text(text)
+        out.write_text(text + others(out))
         say(f"written to {out}")
 
 

@@ -1,10 +1,12 @@
 //! What the benchmarks share: made-up data.
 //!
 //! In: sizes and a seed. Out: Arrow batches of events and users, the same for the same seed on every machine. The harness around it
-//! is `benches/bench.py`, which `make bench` runs. Deliberately absent: timing thresholds; the figures go into docs/benchmarks.md.
+//! is `benches/bench.py`, which `make bench` runs; `bench-engines` (`make bench-engines`) measures the SQL's shapes on Trino. Deliberately absent: timing
+//! thresholds; the figures go into docs/benchmarks.md.
 
 pub mod events;
 pub mod files;
+pub mod ids;
 pub mod random;
 pub mod users;
 
@@ -20,4 +22,15 @@ pub struct Size {
     pub events: u64,
     /// Another seed, other data.
     pub seed: u64,
+}
+
+/// An error with its causes.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
 }

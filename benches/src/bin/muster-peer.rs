@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 use arrow::array::{Array, StringArray};
 use clap::Parser;
 use futures::StreamExt;
-use md5::{Digest, Md5};
-use muster_benches::Result;
+use muster_benches::{Result, ids};
 use query_backends::{Backend, ParquetBackend, ParquetConfig, Query, RunMetrics, RunOptions};
 use segment_core::catalog::{Catalog, Scope};
 use segment_core::compile;
@@ -51,24 +50,13 @@ fn main() -> Result<()> {
     for line in std::io::stdin().lock().lines() {
         let answer = match runtime.block_on(peer.answer(&serde_json::from_str(&line?)?)) {
             Ok(answer) => answer,
-            Err(e) => json!({ "error": chain(e.as_ref()) }),
+            Err(e) => json!({ "error": muster_benches::chain(e.as_ref()) }),
         };
         let mut out = std::io::stdout().lock();
         writeln!(out, "{answer}")?;
         out.flush()?;
     }
     Ok(())
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 struct Peer {
@@ -115,25 +103,13 @@ impl Peer {
         }
         let elapsed = started.elapsed();
         let members: usize = batches.iter().map(Array::len).sum();
-        let md5 = hashed.then(|| hash(&batches));
+        let md5 = hashed.then(|| ids::hash(batches.iter().flat_map(|b| b.iter().flatten()).collect()));
         let metrics = run.metrics().cloned().unwrap_or_default();
         Ok(json!({
             "seconds": elapsed.as_secs_f64(), "members": members, "md5": md5,
             "pin_ms": ms(pinned_after), "check_ms": ms(checked_after - pinned_after), "metrics": shown(&metrics),
         }))
     }
-}
-
-/// The hash of all ids, sorted, each ended by a line feed.
-fn hash(batches: &[StringArray]) -> String {
-    let mut ids: Vec<&str> = batches.iter().flat_map(|b| b.iter().flatten()).collect();
-    ids.sort_unstable();
-    let mut md5 = Md5::new();
-    for id in &ids {
-        md5.update(id);
-        md5.update("\n");
-    }
-    hex::encode(md5.finalize())
 }
 
 fn shown(metrics: &RunMetrics) -> Value {

@@ -1,0 +1,119 @@
+//! The shapes that a plan's SQL is measured in.
+//!
+//! Besides Muster's strategies there are two that are no strategies, so that what is said of them rests on figures: sets of users combined by
+//! `INTERSECT`, `UNION` and `EXCEPT`, one subquery a leaf; and the default strategy over ids, which are text, in place of numbers.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use muster_benches::Result;
+use segment_core::compile;
+use segment_core::dialect::Trino;
+use segment_core::lower::{AsOf, Lowered, Strategy, Tables};
+use segment_core::plan::{Node, Plan};
+use segment_core::simplify::simplify;
+use sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr, SetOperator, SetQuantifier};
+use store::{Pinned, SharedTable, events_schema, profiles_schema};
+
+/// The tables' names in the SQL.
+const EVENTS: &str = "events";
+const PROFILES: &str = "profiles";
+
+/// A shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One of Muster's.
+    Strategy(Strategy),
+    /// Sets of users, combined as the tree says.
+    Intersect,
+    /// The default strategy, where users are joined and grouped by their ids.
+    ByUserId,
+}
+
+impl Shape {
+    /// All of them, the default first.
+    pub fn all() -> Vec<Shape> {
+        Strategy::ALL.into_iter().map(Shape::Strategy).chain([Shape::Intersect, Shape::ByUserId]).collect()
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Shape::Strategy(strategy) => strategy.name(),
+            Shape::Intersect => "intersect",
+            Shape::ByUserId => "arms by user_id",
+        }
+    }
+
+    /// The plan as SQL over the pinned tables.
+    pub fn sql(self, plan: &Plan, pinned: &Pinned, catalog: &str) -> Result<String> {
+        let reads_events = plan.reads_events();
+        let tables: Vec<AsOf> = as_of(pinned, catalog)?.into_iter().filter(|t| reads_events || t.name != EVENTS).collect();
+        let lowered = match self {
+            Shape::Strategy(strategy) => lowered(plan, strategy)?.as_of(&tables),
+            Shape::Intersect => {
+                let plan = simplify(plan);
+                let query = set(&plan, &plan.root)?;
+                Lowered { query, reads: Vec::new(), lists: Vec::new() }.as_of(&tables)
+            }
+            Shape::ByUserId => {
+                let mut lowered = lowered(plan, Strategy::default())?.as_of(&tables);
+                by_user_id(&mut lowered.query, PROFILES, &profiles_schema(&pinned.catalog));
+                by_user_id(&mut lowered.query, EVENTS, &events_schema(&pinned.catalog));
+                lowered
+            }
+        };
+        Ok(lowered.sql())
+    }
+}
+
+/// A plan in one of Muster's shapes, over tables of the names here.
+pub fn lowered(plan: &Plan, strategy: Strategy) -> Result<Lowered> {
+    let name = |name: &str| vec![name.to_owned()];
+    let tables = Tables { events: name(EVENTS), profiles: name(PROFILES), lists: Default::default() };
+    Ok(compile::lowered(plan, &Trino, &tables, strategy).map_err(|faults| format!("Trino's SQL cannot say a segment: {faults:?}"))?)
+}
+
+fn as_of(pinned: &Pinned, catalog: &str) -> Result<[AsOf; 2]> {
+    let shared = pinned.shared.as_ref().ok_or("the lake is not shared")?;
+    let table = |name: &str, table: &SharedTable| AsOf {
+        name: name.to_owned(),
+        table: vec![catalog.to_owned(), shared.namespace.clone(), table.table.clone()],
+        snapshot_id: table.snapshot_id,
+    };
+    Ok([table(PROFILES, &shared.profiles), table(EVENTS, &shared.events)])
+}
+
+/// The users of a node as a query of its own.
+fn set(plan: &Plan, node: &Arc<Node>) -> Result<Query> {
+    let combined = |op: SetOperator, children: &[Arc<Node>]| -> Result<Option<Query>> {
+        let children = children.iter().map(|c| set(plan, c)).collect::<Result<Vec<_>>>()?;
+        Ok(children.into_iter().reduce(|left, right| combine(op, left, right)))
+    };
+    let whole = |root: Arc<Node>| Ok(lowered(&Plan { root, ..plan.clone() }, Strategy::Subqueries)?.query);
+    match node.as_ref() {
+        Node::All(children) => combined(SetOperator::Intersect, children)?.map_or_else(|| whole(Arc::new(Node::Const(true))), Ok),
+        Node::Any(children) => combined(SetOperator::Union, children)?.map_or_else(|| whole(Arc::new(Node::Const(false))), Ok),
+        Node::Not(child) => Ok(combine(SetOperator::Except, whole(Arc::new(Node::Const(true)))?, set(plan, child)?)),
+        Node::Const(_) | Node::Leaf(_) => whole(node.clone()),
+    }
+}
+
+fn combine(op: SetOperator, left: Query, right: Query) -> Query {
+    let side = |query: Query| Box::new(SetExpr::Query(Box::new(query)));
+    let mut query = left.clone();
+    query.body = Box::new(SetExpr::SetOperation { op, set_quantifier: SetQuantifier::None, left: side(left), right: side(right) });
+    query
+}
+
+/// Has a table bound before the query give the ids as the numbers.
+fn by_user_id(query: &mut Query, name: &str, schema: &SchemaRef) {
+    let quoted = |name: &str| Ident::with_quote('"', name);
+    let column = |name: &str| SelectItem::UnnamedExpr(Expr::Identifier(quoted(name)));
+    let others = schema.fields().iter().filter(|f| f.name() != "user_no").map(|f| column(f.name()));
+    let number = SelectItem::ExprWithAlias { expr: Expr::Identifier(quoted("user_id")), alias: quoted("user_no") };
+    let projection: Vec<SelectItem> = std::iter::once(number).chain(others).collect();
+    let bound = query.with.iter_mut().flat_map(|with| &mut with.cte_tables).find(|cte| cte.alias.name.value == name);
+    if let Some(SetExpr::Select(select)) = bound.map(|cte| cte.query.body.as_mut()) {
+        select.projection = projection;
+    }
+}
