@@ -163,7 +163,7 @@ def markdown(result: Result) -> str:
     """The whole report."""
     rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True).stdout.strip()
     peers = result.rows[0].peers() if result.rows else []
-    text = ["# Benchmarks\n", "Written by this command; do not edit.\n", f"```\n{result.command}\n```\n"]
+    text = ["# Benchmarks\n", "Written by this command, but for sections that name another; do not edit.\n", f"```\n{result.command}\n```\n"]
     text.append(
         f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, on {machine()}, load {result.load:.1f} at the start. "
         f"{', '.join(result.versions)}; {rustc}, Python {platform.python_version()}. {result.threads} threads each.\n"
