@@ -66,7 +66,8 @@ impl World {
         std::fs::write(self.path(name), content).unwrap();
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The binary, in the folder, without standard input.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Without the engines that a shell may have settings of.

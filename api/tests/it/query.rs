@@ -80,16 +80,8 @@ fn ctrl_c_is_taken_while_ids_are_printed() {
 
 #[test]
 fn ctrl_c_is_taken_while_standard_input_is_awaited() {
-    use std::process::{Command, Stdio};
     let world = World::with_users(1);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_muster"))
-        .args(["check", "--condition", "-", "--data"])
-        .arg(world.path("data"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = world.command(&["check", "--condition", "-", "--data", "data"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(500));
     interrupt(&child);
     assert_eq!(code(&mut child), Some(130));
