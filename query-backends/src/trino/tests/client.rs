@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
+use futures::FutureExt;
 
-use super::{config, running, session};
+use super::{HANGS, config, running, session};
 use crate::error::ErrorKind;
 use crate::trino::TrinoConfig;
 use crate::trino::client::{Client, Kind, Repeat, Session};
@@ -107,11 +108,10 @@ async fn a_dropped_query_ends() {
     drop(results);
     // While it is being sent, too.
     let at = session();
-    let sending = client.query(slow, &at, &BOTH, Repeat::Always);
-    assert!(tokio::time::timeout(Duration::from_millis(1), sending).await.is_err());
+    assert!(client.query(slow, &at, &BOTH, Repeat::Always).now_or_never().is_none());
     let started = Instant::now();
     while running(&client, "muster-mark-1").await > 1 {
-        assert!(started.elapsed() < Duration::from_secs(10), "it runs on");
+        assert!(started.elapsed() < HANGS, "it runs on");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

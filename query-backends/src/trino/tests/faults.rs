@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::proxy::{Asked, Fault, Proxy};
-use super::{config, running, session};
+use super::{HANGS, config, running, session};
 use crate::error::ErrorKind;
 use crate::trino::TrinoConfig;
 use crate::trino::client::{Client, Kind, Repeat};
@@ -69,7 +69,7 @@ async fn a_result_that_breaks_is_never_a_short_one() {
             let config = TrinoConfig { spooling, retry_for_s: 3, ..through(&proxy) };
             let error = fetch(&config).await.unwrap_err();
             assert_eq!(error.kind, kind, "{fault:?} {at:?} {error:?}");
-            assert!(started.elapsed() < Duration::from_secs(20), "{fault:?} {at:?} took {:?}", started.elapsed());
+            assert!(started.elapsed() < HANGS, "{fault:?} {at:?} took {:?}", started.elapsed());
         }
     }
 }
@@ -102,7 +102,7 @@ async fn a_query_is_cancelled_through_a_bad_network() {
     drop(results);
     let started = Instant::now();
     while running(&client, "muster-mark-2").await > 0 {
-        assert!(started.elapsed() < Duration::from_secs(10), "it runs on");
+        assert!(started.elapsed() < HANGS, "it runs on");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(proxy.count(Asked::Delete), 3);
@@ -131,5 +131,5 @@ async fn nobody_there() {
     let started = Instant::now();
     let error = fetch(&config).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable, "{error:?}");
-    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(started.elapsed() < HANGS);
 }

@@ -5,10 +5,15 @@ mod client;
 mod faults;
 mod proxy;
 
+use std::time::Duration;
+
 use store::{LakeConfig, S3Config, Secret, StoreConfig};
 
 use crate::trino::TrinoConfig;
 use crate::trino::client::{Client, Session};
+
+/// What takes this long hangs.
+const HANGS: Duration = Duration::from_secs(120);
 
 /// The value of a variable; none, said so, where it is not set.
 fn setting(name: &str) -> Option<String> {
