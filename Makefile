@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/muster/target
 export MUSTER_DEMO_DATA ?= $(CURDIR)/data/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test soak bench bench-engines engines engines-stop fmt lint clean-data
+.PHONY: help demo build test test-all soak bench bench-engines engines engines-stop fmt lint clean-data
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -17,8 +17,11 @@ demo: ## Import two real datasets and run segments over them
 build: ## Build the binary
 	cargo build --release --locked --workspace --bin muster
 
-test: ## Run every test; a skipped one counts as a failure
+test: ## Run the tests, on real engines; a skipped one counts as a failure
 	@scripts/test
+
+test-all: ## The same, and the long suites over Trino, S3 and Cassandra (an hour)
+	@scripts/test --all
 
 soak: ## Compare the engine with the oracle over a million random trees (hours)
 	@scripts/soak

@@ -26,7 +26,7 @@ fn skipped() -> bool {
 }
 
 #[test]
-fn random_trees_find_the_same_users() {
+fn trino_finds_the_same_users_by_random_trees() {
     if skipped() {
         return;
     }
@@ -41,7 +41,7 @@ fn random_trees_find_the_same_users() {
 }
 
 #[test]
-fn golden_cases_find_their_members() {
+fn trino_finds_the_members_of_golden_cases() {
     if skipped() {
         return;
     }
