@@ -144,7 +144,7 @@ async fn states_that_are_not_there() {
         (error.kind, chain(&error))
     };
     let (rejected, what) = kind(&|pinned| pinned.shared = None).await;
-    assert!(rejected == ErrorKind::Rejected && what.contains("[lake]"), "{what}");
+    assert!(rejected == ErrorKind::Rejected && what.contains("[postgres]"), "{what}");
     // It has expired: who pins again finds one.
     let (expired, what) = kind(&|pinned| pinned.shared.as_mut().unwrap().events.snapshot_id = Some(9_000_000_000_012_345)).await;
     assert_eq!(expired, ErrorKind::Unavailable, "{what}");
