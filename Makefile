@@ -20,7 +20,7 @@ build: ## Build the binary
 test: ## Run the tests, on real engines; a skipped one counts as a failure
 	@scripts/test
 
-test-all: ## The same, and the long suites over Trino, S3 and Cassandra (an hour)
+test-all: ## The same, and the long suites over Trino and S3
 	@scripts/test --all
 
 soak: ## Compare the engine with the oracle over a million random trees (hours)
