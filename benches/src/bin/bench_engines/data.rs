@@ -36,13 +36,15 @@ pub struct Place {
     pub root: PathBuf,
     /// Begins the workspaces' names.
     pub prefix: String,
+    /// Segments are wanted whose names contain this.
+    pub wanted: String,
 }
 
 /// Data, and segments over them.
 pub struct DataSet {
     pub name: &'static str,
     pub pinned: Arc<Pinned>,
-    /// Conditions by name.
+    /// The wanted conditions by name.
     pub segments: BTreeMap<String, String>,
     /// What conditions may refer to.
     pub library: Library,
@@ -52,24 +54,26 @@ pub struct DataSet {
     pub import: Duration,
 }
 
-/// The demo's retail data. They are made ready as fixtures/recipes/retail.toml has it, which is SQL for an engine that is not here.
-pub async fn retail(place: &Place) -> Result<DataSet> {
+/// The demo's retail data, unless none of its segments is wanted. They are made ready as fixtures/recipes/retail.toml has it, which is SQL for an engine that is not here.
+pub async fn retail(place: &Place) -> Result<Option<DataSet>> {
+    let Some(segments) = conditions(place, "fixtures/segments/retail")? else { return Ok(None) };
     crate::say("importing the demo's retail data");
     let folder = place.folder.join("retail");
     std::fs::create_dir_all(&folder)?;
     let (events, users) = retail_files(&place.root.join("fixtures/data/online-retail.parquet"), &folder)?;
     let set = Set { name: "retail", events: vec![events], users, zone: RETAIL_ZONE, as_of: RETAIL_AS_OF };
-    load(place, set, &place.root.join("fixtures/segments/retail")).await
+    load(place, set, segments).await.map(Some)
 }
 
-/// Made-up data.
-pub async fn made(place: &Place, size: Size) -> Result<DataSet> {
+/// Made-up data, unless none of their segments is wanted.
+pub async fn made(place: &Place, size: Size) -> Result<Option<DataSet>> {
+    let Some(segments) = conditions(place, "benches/segments")? else { return Ok(None) };
     crate::say(&format!("making {} users and {} events up, and importing them", size.users, size.events));
     let folder = place.folder.join("made");
     files::write_all(&folder, size, THREADS)?;
     let events = (0..DAYS).map(|day| files::events_file(&folder, day)).collect();
     let set = Set { name: "made", events, users: files::users_file(&folder), zone: "UTC", as_of: MADE_AS_OF };
-    load(place, set, &place.root.join("benches/segments")).await
+    load(place, set, segments).await.map(Some)
 }
 
 struct Set {
@@ -80,7 +84,7 @@ struct Set {
     as_of: &'static str,
 }
 
-async fn load(place: &Place, set: Set, segments: &Path) -> Result<DataSet> {
+async fn load(place: &Place, set: Set, all: BTreeMap<String, String>) -> Result<DataSet> {
     let store = Store::open_with(place.folder.join("store"), place.store.clone()).await?;
     let workspace = store.create_workspace(&format!("{}_{}", place.prefix, set.name), set.zone).await?;
     let now = i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_micros())?;
@@ -89,23 +93,24 @@ async fn load(place: &Place, set: Set, segments: &Path) -> Result<DataSet> {
     let started = Instant::now();
     ingest::import(&workspace, request, Arc::new(NoProgress)).await?;
     let import = started.elapsed();
-    let segments = conditions(segments)?;
-    let library = Library { segments: segments.clone(), ..Library::default() };
+    let segments = all.iter().filter(|(name, _)| name.contains(&place.wanted)).map(|(n, c)| (n.clone(), c.clone())).collect();
+    let library = Library { segments: all, ..Library::default() };
     let as_of = parse_instant(set.as_of, &Zone::parse(set.zone)?).ok_or("the instant of evaluation is none")?;
     Ok(DataSet { name: set.name, pinned: Arc::new(workspace.pin().await?), segments, library, as_of, import })
 }
 
-/// The conditions of a folder, by the names of their files.
-fn conditions(folder: &Path) -> Result<BTreeMap<String, String>> {
+/// The conditions of a folder, by the names of their files; none if none is wanted.
+fn conditions(place: &Place, folder: &str) -> Result<Option<BTreeMap<String, String>>> {
     let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(folder)? {
+    for entry in std::fs::read_dir(place.root.join(folder))? {
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "json") {
             let name = path.file_stem().and_then(|n| n.to_str()).ok_or("a segment's file has no name")?;
             found.insert(name.to_owned(), std::fs::read_to_string(&path)?);
         }
     }
-    Ok(found)
+    let wanted = found.keys().any(|name| name.contains(&place.wanted));
+    Ok(wanted.then_some(found))
 }
 
 /// Files of events and of users. A customer's last line tells the country, and the first when they were first seen.

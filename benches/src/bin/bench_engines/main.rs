@@ -99,13 +99,14 @@ async fn run(mut args: Args) -> Result<()> {
     let trino = bench.backend.check().await?;
     let folder = tempfile::tempdir()?;
     let prefix = args.workspace.clone().unwrap_or_else(|| format!("bench_{}", std::process::id()));
-    let place = data::Place { store: settings.store, folder: folder.path().to_owned(), root: args.root.clone(), prefix };
+    let place =
+        data::Place { store: settings.store, folder: folder.path().to_owned(), root: args.root.clone(), prefix, wanted: args.segments };
     let size = Size { users: args.users.max(1), events: args.events, seed: args.seed };
-    let sets: Vec<DataSet> = vec![data::retail(&place).await?, data::made(&place, size).await?];
+    let sets: [Option<DataSet>; 2] = [data::retail(&place).await?, data::made(&place, size).await?];
     let mut measured = Vec::new();
-    for set in sets {
+    for set in sets.into_iter().flatten() {
         let mut rows = Vec::new();
-        for (name, condition) in set.segments.iter().filter(|(name, _)| name.contains(&args.segments)) {
+        for (name, condition) in &set.segments {
             let row = bench.segment(&set, name, condition).await?;
             say(&report::line(&row));
             rows.push(row);

@@ -85,19 +85,19 @@ pub fn markdown(report: &Report<'_>) -> String {
     let size = report.size;
     let words = [
         format!(
-            "Written by `make bench-engines` (here `scripts/bench-engines --users {} --events {} --seed {} --runs {}`). Trino {} in one process, the lake on the S3 gateway of \
+            "Written by `{}`: {} users and {} events made up, seed {}. Trino {} in one process, the lake on the S3 gateway of \
              `scripts/engines`, everything on one machine of {} cores and {} of memory; its load before: {}.\n",
+            std::iter::once("scripts/bench-engines".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" "),
             size.users,
             size.events,
             size.seed,
-            report.runs,
             report.trino,
             std::thread::available_parallelism().map_or(0, usize::from),
             memory(),
             report.load
         ),
         format!(
-            "Each segment runs in every shape, {} timed rounds after one to warm up, and all shapes' ids are equal by md5; the run fails otherwise. Time is from sending \
+            "Each segment runs in every shape, in rounds, {} of them timed after one to warm up, and all shapes' ids are equal by md5; the run fails otherwise. Time is from sending \
              the statement until the last id is there; processor time, memory and what was read are Trino's own statistics. Figures are medians. `intersect` is a \
              subquery a leaf, combined by INTERSECT, UNION and EXCEPT, and `arms by user_id` the default over text ids in place of numbers: both are made for \
              comparison and no strategies. `backend` is the whole way through Muster, by its own rule, with spooled results. The last row has the geometric mean of \
