@@ -1,5 +1,7 @@
 //! Finds what this module's operators can do in the engine's plan.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -29,16 +31,29 @@ const USER_NO: &str = "user_no";
 ///
 /// An aggregate is left alone if what consumes it counts on its partitions being those of a hash.
 pub(in super::super) fn rewrite(plan: &Arc<dyn ExecutionPlan>, blocks: &Blocks) -> Result<Arc<dyn ExecutionPlan>> {
-    Rewriting { blocks }.node(plan, true)
+    Rewriting { blocks, done: RefCell::default() }.node(plan, true)
 }
 
 struct Rewriting<'a> {
     blocks: &'a Blocks,
+    /// What has been rewritten, by its address and `free`. A join that cannot be one by user has its sides rewritten
+    /// twice, above and below their exchanges: nested ones would be rewritten 2^depth times.
+    done: RefCell<HashMap<(*const (), bool), Arc<dyn ExecutionPlan>>>,
 }
 
 impl Rewriting<'_> {
     /// `free`: whether the node may divide its rows among partitions otherwise than it does.
     fn node(&self, plan: &Arc<dyn ExecutionPlan>, free: bool) -> Result<Arc<dyn ExecutionPlan>> {
+        let key = (Arc::as_ptr(plan).cast(), free);
+        if let Some(done) = self.done.borrow().get(&key) {
+            return Ok(done.clone());
+        }
+        let new = self.rewritten(plan, free)?;
+        self.done.borrow_mut().insert(key, new.clone());
+        Ok(new)
+    }
+
+    fn rewritten(&self, plan: &Arc<dyn ExecutionPlan>, free: bool) -> Result<Arc<dyn ExecutionPlan>> {
         let any = plan.as_any();
         let new = match (any.downcast_ref::<AggregateExec>(), any.downcast_ref::<HashJoinExec>()) {
             (Some(aggregate), _) if free => self.grouped(aggregate)?,
