@@ -1,14 +1,12 @@
 //! The whole query: arms, joins, and the tree as one boolean expression.
 
-use sqlparser::ast::SetExpr;
-
 use super::arm::{self, Columns};
 use super::marks::{Form, Marks, Strategy, bits_name, mark_name};
 use super::{Lowered, Read, Tables};
 use crate::catalog::{Builtin, Column, ColumnKind};
 use crate::dialect::Dialect;
 use crate::plan::{FieldRef, Leaf, Node, Plan, Source, Test};
-use crate::sql::{self, Aggregate, BinaryOperator, Expr, SelectSpec};
+use crate::sql::{self, Aggregate, BinaryOperator, Expr, Item, Join, Query, Select, Table};
 use crate::time::Zone;
 use crate::types::Type;
 use crate::value::Value;
@@ -25,20 +23,20 @@ pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, table
     let reads = arms.iter().map(|a| Read { events: a.events.clone(), window: a.window }).collect();
     let mut joins = Vec::new();
     if strategy != Strategy::Subqueries {
-        let selects: Vec<SetExpr> =
+        let selects: Vec<Select> =
             arms.iter().map(|a| arm::select(a, marks, &plan.zone, dialect, tables, strategy, Columns::Marks(&form))).collect();
         let several = selects.len() > 1;
-        if let Some(union) = sql::union_all(selects) {
-            let grouped = if several { regrouped(union, &form, marks.leaves.len()) } else { union };
+        if let Some(union) = Query::union_all(selects) {
+            let grouped = if several { regrouped(union, &form, marks.leaves.len()).into() } else { union };
             let left = without_marks(&plan.root).possibly_true;
-            joins.push(sql::join(sql::derived(sql::query(grouped), MARKS), users_equal(MARKS), left));
+            joins.push(Join { table: Table::Derived(grouped, MARKS.into()), on: users_equal(MARKS), left });
         }
     }
     for (i, key) in marks.lists.iter().enumerate() {
         let name = list_name(i);
         let table = tables.lists.get(key).cloned().unwrap_or_default();
         let on = sql::binary(sql::column_of(&name, "user_id"), BinaryOperator::Eq, sql::column_of(PROFILES, "user_id"));
-        joins.push(sql::join(sql::table(&table, Some(&name)), on, true));
+        joins.push(Join { table: Table::Named(table, Some(name.into())), on, left: true });
     }
     let mut conditions = vec![cx.universe()];
     match plan.root.as_ref() {
@@ -46,22 +44,19 @@ pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, table
         Node::All(children) => conditions.extend(children.iter().map(|c| cx.node(c))),
         root => conditions.push(cx.node(root)),
     }
-    let body = sql::select(SelectSpec {
-        projection: vec![
-            sql::item(sql::column_of(PROFILES, "user_no"), "user_no"),
-            sql::item(sql::column_of(PROFILES, "user_id"), "user_id"),
-        ],
-        from: sql::table(&tables.profiles, Some(PROFILES)),
+    let select = Select {
+        projection: ["user_no", "user_id"].map(|name| Item::new(sql::column_of(PROFILES, name), name)).into(),
+        from: Table::Named(tables.profiles.clone(), Some(PROFILES.into())),
         joins,
         selection: Some(sql::and(conditions)),
         group_by: Vec::new(),
         having: None,
-    });
-    Lowered { query: sql::query(body), reads, lists: marks.lists.clone() }
+    };
+    Lowered { query: select.into(), as_of: Vec::new(), reads, lists: marks.lists.clone() }
 }
 
 /// One row a user over the arms' union: each mark comes from one arm at most, so that bits add up.
-fn regrouped(union: SetExpr, form: &Form, leaves: usize) -> SetExpr {
+fn regrouped(union: Query, form: &Form, leaves: usize) -> Select {
     let names = form.names(leaves);
     let (together, selection) = match form {
         Form::Columns => ("max", None),
@@ -70,16 +65,16 @@ fn regrouped(union: SetExpr, form: &Form, leaves: usize) -> SetExpr {
             ("sum", Some(sql::or(names.iter().map(any).collect())))
         }
     };
-    let mut projection = vec![sql::item(sql::column("user_no"), "user_no")];
-    projection.extend(names.iter().map(|name| sql::item(Aggregate::new(together, [sql::column(name)]).expr(), name)));
-    sql::select(SelectSpec {
+    let mut projection = vec![Item::column("user_no")];
+    projection.extend(names.iter().map(|name| Item::new(Aggregate::new(together, [sql::column(name)]).expr(), name)));
+    Select {
         projection,
-        from: sql::derived(sql::query(union), ARMS),
+        from: Table::Derived(union, ARMS.into()),
         joins: Vec::new(),
         selection,
         group_by: vec![sql::column("user_no")],
         having: None,
-    })
+    }
 }
 
 fn users_equal(other: &str) -> Expr {
@@ -142,7 +137,7 @@ impl Tree<'_> {
                         return sql::boolean(false);
                     };
                     let select = arm::select(arm, self.marks, &self.plan.zone, self.dialect, self.tables, self.strategy, Columns::UserOnly);
-                    return sql::in_subquery(sql::column_of(PROFILES, "user_no"), sql::query(select), !marked);
+                    return sql::in_query(sql::column_of(PROFILES, "user_no"), select.into(), marked);
                 }
                 match self.form {
                     Form::Columns => {
