@@ -226,11 +226,11 @@ fn measure_test(leaf: &EventLeaf, only: Option<Expr>, zone: &Zone, dialect: &dyn
 /// neighbour on its own side.
 fn sum_bounds(test: &Test) -> Test {
     let floor = |v: &Value| match v {
-        Value::Decimal(d) => Value::Decimal(Decimal::from_micros(&d.micros_floor())),
+        Value::Decimal(d) if !d.is_micros() => Value::Decimal(Decimal::from_micros(&d.micros_floor())),
         other => other.clone(),
     };
     let ceil = |v: &Value| match v {
-        Value::Decimal(d) => Value::Decimal(Decimal::from_micros(&d.micros_ceil())),
+        Value::Decimal(d) if !d.is_micros() => Value::Decimal(Decimal::from_micros(&d.micros_ceil())),
         other => other.clone(),
     };
     match test {
