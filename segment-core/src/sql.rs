@@ -15,6 +15,7 @@ mod select;
 mod text;
 mod types;
 
+use std::borrow::Cow;
 use std::fmt;
 
 pub(crate) use ast::{ident, object_name};
@@ -31,9 +32,9 @@ pub struct Expr(Node);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
-    Column(Box<str>),
+    Column(Cow<'static, str>),
     /// Of an aliased table, which comes first.
-    ColumnOf(Box<(Box<str>, Box<str>)>),
+    ColumnOf(Box<(Cow<'static, str>, Box<str>)>),
     Text(Box<str>),
     Integer(i64),
     Double(f64),
@@ -68,8 +69,9 @@ enum Chained {
 
 #[derive(Debug, Clone, PartialEq)]
 struct Case {
-    /// Conditions and results.
-    whens: Vec<(Expr, Expr)>,
+    /// A condition and its result.
+    first: (Expr, Expr),
+    more: Vec<(Expr, Expr)>,
     otherwise: Option<Expr>,
 }
 
@@ -110,7 +112,7 @@ impl Expr {
 
     /// Whether it is a column of no table in particular, and of that name.
     fn is_column(&self, name: &str) -> bool {
-        matches!(&self.0, Node::Column(own) if **own == *name)
+        matches!(&self.0, Node::Column(own) if own == name)
     }
 
     /// Whether as a part of such a chain it stands in brackets: if it is a chain itself.
@@ -124,12 +126,12 @@ impl Expr {
 }
 
 /// A column of no table in particular, or a lambda's parameter; its name is quoted.
-pub fn column(name: &str) -> Expr {
+pub fn column(name: impl Into<Cow<'static, str>>) -> Expr {
     Expr(Node::Column(name.into()))
 }
 
 /// A column of an aliased table.
-pub(crate) fn column_of(table: &str, name: &str) -> Expr {
+pub(crate) fn column_of(table: impl Into<Cow<'static, str>>, name: &str) -> Expr {
     Expr(Node::ColumnOf(Box::new((table.into(), name.into()))))
 }
 
@@ -235,12 +237,16 @@ pub fn cast(expr: Expr, data_type: DataType) -> Expr {
 
 /// `CASE WHEN condition THEN result ELSE otherwise END`; without, NULL.
 pub fn case_when(condition: Expr, result: Expr, otherwise: Option<Expr>) -> Expr {
-    Expr(Node::Case(Box::new(Case { whens: vec![(condition, result)], otherwise })))
+    Expr(Node::Case(Box::new(Case { first: (condition, result), more: Vec::new(), otherwise })))
 }
 
-/// `CASE WHEN condition THEN result … ELSE otherwise END`.
+/// `CASE WHEN condition THEN result … ELSE otherwise END`; without a condition, what is otherwise.
 pub fn case_else(whens: Vec<(Expr, Expr)>, otherwise: Expr) -> Expr {
-    Expr(Node::Case(Box::new(Case { whens, otherwise: Some(otherwise) })))
+    let mut more = whens.into_iter();
+    match more.next() {
+        Some(first) => Expr(Node::Case(Box::new(Case { first, more: more.collect(), otherwise: Some(otherwise) }))),
+        None => otherwise,
+    }
 }
 
 /// `ARRAY[…]`.

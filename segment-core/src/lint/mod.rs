@@ -236,11 +236,8 @@ impl Lint<'_> {
             // Its operator has said so already, and why.
             return;
         }
-        let places = operand.places(&[test]);
-        for constant in [true, false] {
-            if places.all(|place| places.holds(test, place) == Some(constant)) {
-                self.out.push(constant_warning::<T>(pointer, constant == positive, "every value there can be gives the same answer"));
-            }
+        if let Some(constant) = operand.places(&[test]).answer(test) {
+            self.out.push(constant_warning::<T>(pointer, constant == positive, "every value there can be gives the same answer"));
         }
     }
 
@@ -265,8 +262,8 @@ impl Lint<'_> {
                 return Some("it has a condition beside that same condition's \"not\"".to_owned());
             }
         }
-        let mut places: HashMap<What<'_>, usize> = HashMap::default();
-        let mut by_operand: Vec<(Operand<'_>, Vec<(&Test, bool)>)> = Vec::new();
+        let mut places: HashMap<What<'_>, usize> = HashMap::with_capacity_and_hasher(parts.len(), Default::default());
+        let mut by_operand: Vec<(Operand<'_>, Vec<(&Test, bool)>)> = Vec::with_capacity(parts.len());
         for (part, sign) in parts {
             let Some((operand, test)) = part.tested() else { continue };
             if !operand.is_fixed(self.meanings) {

@@ -154,6 +154,12 @@ impl Places<'_> {
         self.list.iter().all(so)
     }
 
+    /// What the test, one of those, gives at every place, if that is certain and the same.
+    pub(super) fn answer(&self, test: &Test) -> Option<bool> {
+        let first = self.holds(test, self.list.first()?)?;
+        self.all(|place| self.holds(test, place) == Some(first)).then_some(first)
+    }
+
     /// Whether the test, one of those, holds at a place; `None` where that is open.
     pub(super) fn holds(&self, test: &Test, place: &Place<'_>) -> Option<bool> {
         match place {

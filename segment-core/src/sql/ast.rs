@@ -95,7 +95,10 @@ impl Expr {
                 case_token: AttachedToken::empty(),
                 end_token: AttachedToken::empty(),
                 operand: None,
-                conditions: case.whens.iter().map(|when| CaseWhen { condition: when.0.ast(), result: when.1.ast() }).collect(),
+                conditions: std::iter::once(&case.first)
+                    .chain(&case.more)
+                    .map(|when| CaseWhen { condition: when.0.ast(), result: when.1.ast() })
+                    .collect(),
                 else_result: case.otherwise.as_ref().map(|e| Box::new(e.ast())),
             },
             Node::Array(elem) => ast::Expr::Array(Array { elem: exprs(elem), named: true }),

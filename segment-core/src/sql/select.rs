@@ -51,7 +51,7 @@ impl Item {
     }
 
     /// A column under its own name.
-    pub(crate) fn column(name: &str) -> Self {
+    pub(crate) fn column(name: &'static str) -> Self {
         Self { expr: super::column(name), alias: None }
     }
 }

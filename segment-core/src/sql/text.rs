@@ -149,7 +149,7 @@ fn put_expr(out: &mut String, expr: &Expr) {
             put_name(out, &names.1);
         }
         Node::Text(text) => put_quoted(out, '\'', text),
-        Node::Integer(n) => put!(out, "{n}"),
+        Node::Integer(n) => out.push_str(itoa::Buffer::new().format(*n)),
         Node::Double(x) => put!(out, "{x:E}"),
         Node::Boolean(b) => out.push_str(if *b { "true" } else { "false" }),
         Node::Null => out.push_str("NULL"),
@@ -267,7 +267,7 @@ fn put_lambda(out: &mut String, (syntax, parameter, body): &(Lambda, Box<str>, E
 
 fn put_case(out: &mut String, case: &Case) {
     out.push_str("CASE");
-    for (condition, result) in &case.whens {
+    for (condition, result) in std::iter::once(&case.first).chain(&case.more) {
         out.push_str(" WHEN ");
         put_expr(out, condition);
         out.push_str(" THEN ");

@@ -231,6 +231,10 @@ impl Reader {
     }
 
     fn text(&mut self, json: &Json, pointer: &Pointer<'_>, what: &str) -> Option<String> {
+        self.text_in(json, pointer, what).map(str::to_owned)
+    }
+
+    fn text_in<'a>(&mut self, json: &'a Json, pointer: &Pointer<'_>, what: &str) -> Option<&'a str> {
         match json {
             Json::String(s) if s.contains('\0') => {
                 self.fault(Code::InvalidString, pointer, "the text holds a NUL character");
@@ -240,7 +244,7 @@ impl Reader {
                 self.fault(Code::InvalidString, pointer, "the text holds an unpaired surrogate");
                 None
             }
-            Json::String(s) => Some(s.clone()),
+            Json::String(s) => Some(s),
             other => {
                 self.fault(Code::InvalidValue, pointer, format!("{what} is text; this is {}", other.kind()));
                 None
@@ -267,11 +271,11 @@ impl Reader {
             return None;
         };
         let at = pointer.key("op");
-        let Some(name) = self.text(op, &at, "an operator") else {
+        let Some(name) = self.text_in(op, &at, "an operator") else {
             return Some(self.unasked(value, ignore_case, pointer, depth));
         };
-        let Some(op) = Op::named(&name) else {
-            let hint = names::nearest(&name, Op::ALL.iter().map(|o| o.name()));
+        let Some(op) = Op::named(name) else {
+            let hint = names::nearest(name, Op::ALL.iter().map(|o| o.name()));
             self.fault_hint(Code::UnknownOperator, &at, format!("there is no operator \"{name}\""), hint);
             return Some(self.unasked(value, ignore_case, pointer, depth));
         };
