@@ -23,7 +23,7 @@ pub(super) async fn run(args: Sql) -> Result<(), Failure> {
     let lowered = compile::lowered(&plan, dialect.as_ref(), &tables, strategy)
         .map_err(|diagnostics| Failure::Condition { diagnostics, warnings: warnings.clone() })?;
     match args.evaluated.output {
-        Format::Text => output::text(&format!("{:#}", lowered.query)),
+        Format::Text => output::text(&format!("{:#}", lowered.ast())),
         Format::Json => output::json(&json!({
             "dialect": dialect.name(),
             "as_of": segment_core::time::format_instant(plan.as_of),

@@ -1,14 +1,12 @@
 //! The whole query: arms, joins, and the tree as one boolean expression.
 
-use sqlparser::ast::SetExpr;
-
 use super::arm::{self, Columns};
-use super::marks::{Form, Marks, Strategy, bits_name, mark_name};
+use super::marks::{Form, Marks, Strategy};
 use super::{Lowered, Read, Tables};
 use crate::catalog::{Builtin, Column, ColumnKind};
 use crate::dialect::Dialect;
 use crate::plan::{FieldRef, Leaf, Node, Plan, Source, Test};
-use crate::sql::{self, Aggregate, BinaryOperator, Expr, SelectSpec};
+use crate::sql::{self, Aggregate, BinaryOperator, Expr, Item, Join, Query, Select, Table};
 use crate::time::Zone;
 use crate::types::Type;
 use crate::value::Value;
@@ -21,24 +19,25 @@ const ARMS: &str = "a";
 pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, tables: &Tables, strategy: Strategy) -> Lowered {
     let arms = marks.arms(strategy);
     let form = Form::of(strategy, &arms);
-    let cx = Tree { plan, marks, form: &form, dialect, tables, strategy };
+    let columns = form.names(marks.leaves.len());
+    let cx = Tree { plan, marks, form: &form, columns: &columns, dialect, tables, strategy };
     let reads = arms.iter().map(|a| Read { events: a.events.clone(), window: a.window }).collect();
     let mut joins = Vec::new();
     if strategy != Strategy::Subqueries {
-        let selects: Vec<SetExpr> =
+        let selects: Vec<Select> =
             arms.iter().map(|a| arm::select(a, marks, &plan.zone, dialect, tables, strategy, Columns::Marks(&form))).collect();
         let several = selects.len() > 1;
-        if let Some(union) = sql::union_all(selects) {
-            let grouped = if several { regrouped(union, &form, marks.leaves.len()) } else { union };
+        if let Some(union) = Query::union_all(selects) {
+            let grouped = if several { regrouped(union, &form, &columns).into() } else { union };
             let left = without_marks(&plan.root).possibly_true;
-            joins.push(sql::join(sql::derived(sql::query(grouped), MARKS), users_equal(MARKS), left));
+            joins.push(Join { table: Table::Derived(grouped, MARKS.into()), on: users_equal(MARKS), left });
         }
     }
     for (i, key) in marks.lists.iter().enumerate() {
         let name = list_name(i);
         let table = tables.lists.get(key).cloned().unwrap_or_default();
-        let on = sql::binary(sql::column_of(&name, "user_id"), BinaryOperator::Eq, sql::column_of(PROFILES, "user_id"));
-        joins.push(sql::join(sql::table(&table, Some(&name)), on, true));
+        let on = sql::binary(sql::column_of(name.clone(), "user_id"), BinaryOperator::Eq, sql::column_of(PROFILES, "user_id"));
+        joins.push(Join { table: Table::Named(table, Some(name.into())), on, left: true });
     }
     let mut conditions = vec![cx.universe()];
     match plan.root.as_ref() {
@@ -46,43 +45,39 @@ pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, table
         Node::All(children) => conditions.extend(children.iter().map(|c| cx.node(c))),
         root => conditions.push(cx.node(root)),
     }
-    let body = sql::select(SelectSpec {
-        projection: vec![
-            sql::item(sql::column_of(PROFILES, "user_no"), "user_no"),
-            sql::item(sql::column_of(PROFILES, "user_id"), "user_id"),
-        ],
-        from: sql::table(&tables.profiles, Some(PROFILES)),
+    let select = Select {
+        projection: ["user_no", "user_id"].map(|name| Item::new(sql::column_of(PROFILES, name), name)).into(),
+        from: Table::Named(tables.profiles.clone(), Some(PROFILES.into())),
         joins,
         selection: Some(sql::and(conditions)),
         group_by: Vec::new(),
         having: None,
-    });
-    Lowered { query: sql::query(body), reads, lists: marks.lists.clone() }
+    };
+    Lowered { query: select.into(), as_of: Vec::new(), reads, lists: marks.lists.clone() }
 }
 
 /// One row a user over the arms' union: each mark comes from one arm at most, so that bits add up.
-fn regrouped(union: SetExpr, form: &Form, leaves: usize) -> SetExpr {
-    let names = form.names(leaves);
+fn regrouped(union: Query, form: &Form, names: &[String]) -> Select {
     let (together, selection) = match form {
         Form::Columns => ("max", None),
         Form::Bits(_) => {
-            let any = |name: &String| sql::binary(sql::column(name), BinaryOperator::NotEq, sql::integer(0));
+            let any = |name: &String| sql::binary(sql::column(name.clone()), BinaryOperator::NotEq, sql::integer(0));
             ("sum", Some(sql::or(names.iter().map(any).collect())))
         }
     };
-    let mut projection = vec![sql::item(sql::column("user_no"), "user_no")];
-    projection.extend(names.iter().map(|name| sql::item(Aggregate::new(together, [sql::column(name)]).expr(), name)));
-    sql::select(SelectSpec {
+    let mut projection = vec![Item::column("user_no")];
+    projection.extend(names.iter().map(|name| Item::new(Aggregate::new(together, [sql::column(name.clone())]).expr(), name)));
+    Select {
         projection,
-        from: sql::derived(sql::query(union), ARMS),
+        from: Table::Derived(union, ARMS.into()),
         joins: Vec::new(),
         selection,
         group_by: vec![sql::column("user_no")],
         having: None,
-    })
+    }
 }
 
-fn users_equal(other: &str) -> Expr {
+fn users_equal(other: &'static str) -> Expr {
     sql::binary(sql::column_of(other, "user_no"), BinaryOperator::Eq, sql::column_of(PROFILES, "user_no"))
 }
 
@@ -94,6 +89,8 @@ struct Tree<'a> {
     plan: &'a Plan,
     marks: &'a Marks<'a>,
     form: &'a Form,
+    /// The names of the marks' columns.
+    columns: &'a [String],
     dialect: &'a dyn Dialect,
     tables: &'a Tables,
     strategy: Strategy,
@@ -142,25 +139,26 @@ impl Tree<'_> {
                         return sql::boolean(false);
                     };
                     let select = arm::select(arm, self.marks, &self.plan.zone, self.dialect, self.tables, self.strategy, Columns::UserOnly);
-                    return sql::in_subquery(sql::column_of(PROFILES, "user_no"), sql::query(select), !marked);
+                    return sql::in_query(sql::column_of(PROFILES, "user_no"), select.into(), marked);
                 }
-                match self.form {
-                    Form::Columns => {
-                        let mark = sql::column_of(MARKS, &mark_name(i));
-                        if marked { sql::is_not_null(mark) } else { sql::is_null(mark) }
-                    }
-                    Form::Bits(bits) => {
-                        let Some(bit) = bits.get(i) else {
-                            return sql::boolean(false);
-                        };
-                        let set = self.dialect.has_bit(sql::column_of(MARKS, &bits_name(bit.column)), bit.value);
-                        if marked { set } else { sql::not(sql::coalesce_false(set)) }
-                    }
+                let (column, bit) = match self.form {
+                    Form::Columns => (i, None),
+                    Form::Bits(bits) => bits.get(i).map_or((i, None), |bit| (bit.column, Some(bit.value))),
+                };
+                let Some(name) = self.columns.get(column) else {
+                    return sql::boolean(false);
+                };
+                let mark = sql::column_of(MARKS, name);
+                match bit {
+                    None if marked => sql::is_not_null(mark),
+                    None => sql::is_null(mark),
+                    Some(bit) if marked => self.dialect.has_bit(mark, bit),
+                    Some(bit) => sql::not(sql::coalesce_false(self.dialect.has_bit(mark, bit))),
                 }
             }
             Leaf::List(key) => {
                 let i = self.marks.lists.iter().position(|k| k == key).unwrap_or_default();
-                let member = sql::column_of(&list_name(i), "user_id");
+                let member = sql::column_of(list_name(i), "user_id");
                 if holds { sql::is_not_null(member) } else { sql::is_null(member) }
             }
             Leaf::Sample(sample) => {
@@ -176,10 +174,10 @@ impl Tree<'_> {
 }
 
 /// The expression that finds a stored value; NULL where it is missing.
-pub(super) fn stored(field: &FieldRef, table: Option<&str>, zone: &Zone, dialect: &dyn Dialect) -> Expr {
+pub(super) fn stored(field: &FieldRef, table: Option<&'static str>, zone: &Zone, dialect: &dyn Dialect) -> Expr {
     let plain = |name: &str| match table {
         Some(table) => sql::column_of(table, name),
-        None => sql::column(name),
+        None => sql::column(name.to_owned()),
     };
     match &field.source {
         Source::Builtin(builtin) => plain(builtin.name()),
