@@ -98,6 +98,21 @@ pub struct CassandraConfig {
     pub mirror_age_max_s: u64,
 }
 
+impl CassandraConfig {
+    /// Some nodes; the rest as it is when nothing is said.
+    pub fn new(contact_points: Vec<String>) -> Self {
+        Self {
+            contact_points,
+            local_datacenter: None,
+            user: None,
+            password: None,
+            keyspace_prefix: keyspace_prefix(),
+            replicas: replicas(),
+            mirror_age_max_s: mirror_age_max_s(),
+        }
+    }
+}
+
 fn keyspace_prefix() -> String {
     "muster_".to_owned()
 }
