@@ -26,6 +26,7 @@
 mod collect;
 mod columns;
 pub mod config;
+pub mod engines;
 pub mod error;
 pub mod lake;
 mod layout;

@@ -13,7 +13,7 @@ pub(super) async fn run(args: Sql) -> Result<(), Failure> {
     let strategy = engines::strategy(args.strategy.as_deref())?.unwrap_or_default();
     let place = &args.evaluated.place;
     let settings = context::settings(Some(&place.data), &place.configured, None)?;
-    let asked = context::asked(&args.evaluated).await?;
+    let asked = context::asked(&args.evaluated, None).await?;
     let Some(dialect) = dialect::named(&args.dialect) else {
         return Err(Failure::Usage(format!("there is no dialect \"{}\": {}", args.dialect, dialect::NAMES.join(", "))));
     };
