@@ -16,6 +16,7 @@ mod import;
 mod input;
 pub mod limits;
 pub mod lists;
+pub mod log;
 mod mapping;
 mod names;
 mod pipeline;
