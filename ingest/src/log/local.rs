@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::timeout;
 
 use super::disk::{Disk, RealDisk};
 use super::segments::Shared;
@@ -112,12 +111,7 @@ impl Log for LocalLog {
         if bytes > APPEND_BYTES_MAX || records.len() > APPEND_RECORDS_MAX || long {
             return Err(LogError::TooLarge { bytes, records: records.len() });
         }
-        let options = &self.shared.options;
-        let waited = timeout(options.wait_max, self.enqueue(records, bytes)).await;
-        waited.unwrap_or_else(|_| {
-            let what = format!("make records durable within {:?}", options.wait_max);
-            Err(LogError::Unavailable { what, retry_after: options.pause, source: None })
-        })
+        self.enqueue(records, bytes).await
     }
 
     async fn read(&self, from: u64, bytes_max: usize) -> LogResult<Read> {

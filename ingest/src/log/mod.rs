@@ -126,11 +126,13 @@ pub struct LogState {
 /// [`LogError::retry_after`] says which are worth a repetition, and when.
 #[async_trait::async_trait]
 pub trait Log: Send + Sync {
-    /// Appends records, in order and without others in between, and returns their offsets once they are durable.
+    /// Appends records, in order and without others in between, and returns their offsets once they are durable. It waits for the disk
+    /// as long as that takes, because an answer is one for good: see [`crate::seen::Intake`], which bounds the time.
     ///
     /// # Errors
     ///
-    /// `Full` and `Unavailable` (repeat), `TooLarge`, `Closed`. After `Unavailable` the records may be in the log all the same.
+    /// `Full` and `Unavailable` (repeat), `TooLarge`, `Closed`: the records are not in the log. Only if the process ends before more is
+    /// appended may they be found in it after all.
     ///
     /// # Cancel safety
     ///

@@ -11,21 +11,13 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// Bytes of appends that wait for the writer; whoever comes then waits to wait.
     pub queue_bytes: usize,
-    /// How long an append waits at most, for the queue and for the disk.
-    pub wait_max: Duration,
     /// After a failed write or sync: how long appends are refused before the next attempt, and what those refused are told.
     pub pause: Duration,
 }
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self {
-            bytes_max: 16 << 30,
-            segment_bytes: 64 << 20,
-            queue_bytes: 64 << 20,
-            wait_max: Duration::from_secs(30),
-            pause: Duration::from_secs(1),
-        }
+        Self { bytes_max: 16 << 30, segment_bytes: 64 << 20, queue_bytes: 64 << 20, pause: Duration::from_secs(1) }
     }
 }
 

@@ -8,7 +8,7 @@ use ingest::log::disk::RealDisk;
 use ingest::log::{Entry, Gap, LocalLog, Log, LogOptions, Opened, Read, Record};
 
 pub fn options() -> LogOptions {
-    LogOptions { bytes_max: 1 << 20, segment_bytes: 2_000, queue_bytes: 1 << 20, wait_max: Duration::from_secs(60), pause: Duration::ZERO }
+    LogOptions { bytes_max: 1 << 20, segment_bytes: 2_000, queue_bytes: 1 << 20, pause: Duration::ZERO }
 }
 
 pub fn record(text: &str) -> Record {

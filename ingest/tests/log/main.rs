@@ -3,4 +3,7 @@
 
 mod common;
 mod damage;
+mod faults;
 mod life;
+mod model;
+mod sim;
