@@ -27,6 +27,7 @@ mod rejects;
 mod report;
 mod request;
 mod rows;
+pub mod seen;
 mod shape;
 mod sources;
 mod stats;

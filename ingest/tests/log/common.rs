@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ingest::log::disk::RealDisk;
-use ingest::log::{Entry, Gap, LocalLog, Log, LogOptions, Opened, Read, Record};
+use ingest::log::{Entry, Gap, LocalLog, Log, LogError, LogOptions, Opened, Read, Record};
 
 pub fn options() -> LogOptions {
     LogOptions { bytes_max: 1 << 20, segment_bytes: 2_000, queue_bytes: 1 << 20, pause: Duration::ZERO }
@@ -70,4 +70,14 @@ pub fn check(entries: &[Entry], gaps: &[Gap], offsets: std::ops::Range<u64>) {
 
 pub async fn try_open(folder: &Path) -> ingest::log::LogResult<(LocalLog, Opened)> {
     LocalLog::open_on(folder, options(), Box::new(RealDisk)).await
+}
+
+/// Opens it as soon as who had it lets go of it.
+pub async fn reopened(folder: &Path) -> (LocalLog, Opened) {
+    loop {
+        match try_open(folder).await {
+            Err(LogError::InUse { .. }) => tokio::task::yield_now().await,
+            opened => return opened.unwrap(),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use ingest::log::{LocalLog, Log, LogError, LogOptions, RECORD_BYTES_MAX, Read, Record};
 
-use crate::common::{all, check, files, filled, open, options, record};
+use crate::common::{all, check, files, filled, open, options, record, reopened};
 
 #[tokio::test]
 async fn what_is_appended_is_read_again() {
@@ -82,15 +82,6 @@ async fn trimming_waits_for_every_consumer() {
     check(&entries, &gaps, 60..100);
     log.forget("profiles").await.unwrap();
     assert_eq!(log.trim(u64::MAX).await.unwrap(), 90);
-}
-
-async fn reopened(folder: &std::path::Path) -> (LocalLog, ingest::log::Opened) {
-    loop {
-        match LocalLog::open(folder, options()).await {
-            Err(LogError::InUse { .. }) => tokio::task::yield_now().await,
-            opened => return opened.unwrap(),
-        }
-    }
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 mod common;
 mod damage;
 mod faults;
+mod kill;
 mod life;
 mod model;
+mod seen;
 mod sim;
