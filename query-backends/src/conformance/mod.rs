@@ -29,7 +29,7 @@ use segment_core::resolve::Library;
 use store::Pinned;
 
 pub use cases::Case;
-pub use hostile::hostile;
+pub use hostile::{hostile, hostile_of};
 pub use isolation::isolation;
 pub use world::World;
 
@@ -78,6 +78,13 @@ impl Report {
     /// Whether nothing failed.
     pub fn passed(&self) -> bool {
         self.failures.is_empty() && self.runs > 0
+    }
+
+    fn add(&mut self, part: Report) {
+        self.runs += part.runs;
+        self.told_apart += part.told_apart;
+        self.refused += part.refused;
+        self.failures.extend(part.failures);
     }
 
     fn fail(&mut self, case: &str, what: impl std::fmt::Display) {
@@ -197,11 +204,15 @@ async fn refuses(loaded: &Loaded, query: &Query) -> Result<(), String> {
 }
 
 async fn compare(loaded: &Loaded, query: &Query, expected: &BTreeSet<String>) -> Result<(), String> {
-    let run = loaded.backend.run(query, RunOptions::default()).await;
-    let ids = match run {
-        Ok(mut run) => run.sorted_ids().await.map_err(|e| chain(&e))?,
-        Err(e) => return Err(chain(&e)),
-    };
+    same(&found(loaded, query).await.map_err(|e| chain(&e))?, expected)
+}
+
+/// Whom the backend finds.
+async fn found(loaded: &Loaded, query: &Query) -> Result<Vec<String>, BackendError> {
+    loaded.backend.run(query, RunOptions::default()).await?.sorted_ids().await
+}
+
+fn same(ids: &[String], expected: &BTreeSet<String>) -> Result<(), String> {
     let found: BTreeSet<String> = ids.iter().cloned().collect();
     if found.len() < ids.len() {
         return Err("a user came twice".to_owned());

@@ -28,7 +28,7 @@ use crate::plan::{EventMatch, Interval, Measure, Plan};
 
 pub use arm::filter;
 pub use marks::Strategy;
-pub use statement::{AsOf, drop_table};
+pub use statement::{AsOf, drop_table, makers};
 
 /// Where a backend keeps a workspace's tables: the parts of each name, to be quoted.
 #[derive(Debug, Clone, Default)]

@@ -80,6 +80,24 @@ pub fn drop_table(name: &[String]) -> String {
     statement.to_string()
 }
 
+/// The query for the ids of the queries that made an Iceberg table's snapshots, as Trino notes them: one column `query_id`, one row a snapshot.
+pub fn makers(table: &[String]) -> String {
+    let mut snapshots = table.to_vec();
+    if let Some(name) = snapshots.last_mut() {
+        name.push_str("$snapshots");
+    }
+    let maker = sql::call("element_at", [sql::column("summary"), sql::string("trino_query_id")]);
+    let body = SelectSpec {
+        projection: vec![sql::item(maker, "query_id")],
+        from: sql::table(&snapshots, None),
+        joins: Vec::new(),
+        selection: None,
+        group_by: Vec::new(),
+        having: None,
+    };
+    sql::query(sql::select(body)).to_string()
+}
+
 fn bound(table: &AsOf) -> Cte {
     let mut from = sql::table(&table.table, None);
     let none = table.snapshot_id.is_none().then(|| sql::boolean(false));
@@ -153,5 +171,7 @@ mod tests {
         assert_eq!(numbers.into_table(&name), [r#"CREATE TABLE "lake"."ns"."t" AS "#, query].concat());
         assert_eq!(numbers.explained(&[("TYPE", "IO"), ("FORMAT", "JSON")]), ["EXPLAIN (TYPE IO, FORMAT JSON) ", query].concat());
         assert_eq!(drop_table(&name), r#"DROP TABLE IF EXISTS "lake"."ns"."t""#);
+        let expected = r#"SELECT element_at("summary", 'trino_query_id') AS "query_id" FROM "lake"."ns"."t$snapshots""#;
+        assert_eq!(makers(&name), expected);
     }
 }
