@@ -4,6 +4,7 @@ mod backend;
 mod client;
 mod faults;
 mod proxy;
+mod tls;
 
 use std::time::Duration;
 
@@ -31,6 +32,11 @@ fn config() -> Option<TrinoConfig> {
 
 /// A store with the lake that the server's catalog `lake` reads.
 fn store_config() -> Option<StoreConfig> {
+    store_config_of(setting)
+}
+
+/// The same by settings from elsewhere.
+fn store_config_of(setting: impl Fn(&str) -> Option<String>) -> Option<StoreConfig> {
     let bucket = setting("MUSTER_S3_BUCKET")?;
     let s3 = S3Config {
         endpoint: setting("MUSTER_S3_ENDPOINT"),
