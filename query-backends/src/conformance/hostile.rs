@@ -9,7 +9,7 @@ use futures::StreamExt;
 use serde_json::{Value as Json, json};
 
 use super::world::HOSTILE;
-use super::{Extent, Fixture, Loaded, Report, World, chain, expected, found, plan, same};
+use super::{Extent, Fixture, Loaded, Report, World, chain, expected, found, plan, same, ways};
 use crate::backend::Query;
 use crate::error::ErrorKind;
 use segment_core::lower::Strategy;
@@ -62,12 +62,10 @@ pub async fn hostile_of(fixture: &mut dyn Fixture, extent: Extent) -> Report {
             return report;
         }
     };
-    let strategies: Vec<Strategy> =
-        loaded.backend.capabilities().strategies.iter().copied().filter(|s| *s != Strategy::default()).collect();
+    let ways = ways(&*loaded.backend);
     let mut runs: Vec<(Json, Option<Strategy>, bool)> = small().into_iter().map(|condition| (condition, None, false)).collect();
     for (i, condition) in large().into_iter().enumerate() {
-        let others = strategies.iter().enumerate().filter(|(n, _)| extent.every_strategy || i % strategies.len() == *n);
-        runs.extend(std::iter::once(None).chain(others.map(|(_, s)| Some(*s))).map(|strategy| (condition.clone(), strategy, true)));
+        runs.extend(extent.ways(i, &ways).iter().map(|strategy| (condition.clone(), *strategy, true)));
     }
     let loaded = &loaded;
     let asked = futures::stream::iter(runs).map(|(condition, strategy, large)| async move {

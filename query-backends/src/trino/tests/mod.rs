@@ -3,6 +3,8 @@
 mod backend;
 mod client;
 mod faults;
+mod outages;
+mod own;
 mod proxy;
 mod tls;
 
