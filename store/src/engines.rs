@@ -19,6 +19,15 @@ pub fn setting(name: &str) -> Result<String, String> {
 ///
 /// As [`setting`].
 pub fn lake() -> Result<LakeConfig, String> {
+    lake_of(setting)
+}
+
+/// The same by settings from elsewhere than the environment, for engines of a test's own.
+///
+/// # Errors
+///
+/// Those of `setting`.
+pub fn lake_of(setting: impl Fn(&str) -> Result<String, String>) -> Result<LakeConfig, String> {
     let bucket = setting("MUSTER_S3_BUCKET")?;
     let s3 = S3Config {
         endpoint: Some(setting("MUSTER_S3_ENDPOINT")?),

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt;
 use serde_json::{Value as Json, json};
 
 use super::world::HOSTILE;
-use super::{Fixture, Loaded, Report, World, compare, expected, plan};
-use crate::backend::{Query, RunOptions};
-use crate::error::{BackendError, ErrorKind};
+use super::{Extent, Fixture, Loaded, Report, World, chain, expected, found, plan, same, ways};
+use crate::backend::Query;
+use crate::error::ErrorKind;
 use segment_core::lower::Strategy;
 
 /// More text that has gone wrong somewhere: other quotes, placeholders, escapes, line ends, what looks like the end of a statement.
@@ -46,6 +47,11 @@ const LEVELS: usize = 30;
 
 /// Runs them all over the standard world, the large ones by every strategy.
 pub async fn hostile(fixture: &mut dyn Fixture) -> Report {
+    hostile_of(fixture, Extent::default()).await
+}
+
+/// Runs them as [`super::conformance_of`] runs its cases.
+pub async fn hostile_of(fixture: &mut dyn Fixture, extent: Extent) -> Report {
     let mut report = Report::default();
     let mut world = World::standard();
     world.segments.extend(deep_segments());
@@ -56,15 +62,18 @@ pub async fn hostile(fixture: &mut dyn Fixture) -> Report {
             return report;
         }
     };
-    for condition in small() {
-        ask(&loaded, &condition, None, false, &mut report).await;
+    let ways = ways(&*loaded.backend);
+    let mut runs: Vec<(Json, Option<Strategy>, bool)> = small().into_iter().map(|condition| (condition, None, false)).collect();
+    for (i, condition) in large().into_iter().enumerate() {
+        runs.extend(extent.ways(i, &ways).iter().map(|strategy| (condition.clone(), *strategy, true)));
     }
-    for condition in large() {
-        ask(&loaded, &condition, None, true, &mut report).await;
-        for strategy in loaded.backend.capabilities().strategies.iter().copied().filter(|s| *s != Strategy::default()) {
-            ask(&loaded, &condition, Some(strategy), true, &mut report).await;
-        }
-    }
+    let loaded = &loaded;
+    let asked = futures::stream::iter(runs).map(|(condition, strategy, large)| async move {
+        let mut report = Report::default();
+        ask(loaded, &condition, strategy, large, &mut report).await;
+        report
+    });
+    asked.buffered(extent.at_once.max(1)).for_each(|part| std::future::ready(report.add(part))).await;
     report
 }
 
@@ -82,19 +91,17 @@ async fn ask(loaded: &Loaded, condition: &Json, strategy: Option<Strategy>, larg
     report.told_apart += usize::from(!expected.is_empty() && expected.len() < loaded.world.users.len());
     report.runs += 1;
     let query = Query { plan, pinned: loaded.pinned.clone(), strategy };
-    if large && refused_for_its_size(loaded, &query).await {
-        report.refused += 1;
-    } else if let Err(e) = compare(loaded, &query, &expected).await {
+    let failure = match found(loaded, &query).await {
+        // It says that it does not take the query, or has no room for it.
+        Err(e) if large && matches!(e.kind, ErrorKind::Rejected | ErrorKind::Unsupported | ErrorKind::Overloaded) => {
+            report.refused += 1;
+            return;
+        }
+        Err(e) => Err(chain(&e)),
+        Ok(ids) => same(&ids, &expected),
+    };
+    if let Err(e) = failure {
         report.fail(&shown, format!("by {}: {e}", strategy.map_or("its own rule", Strategy::name)));
-    }
-}
-
-/// Whether the backend says that it does not take the query, or has no room for it.
-async fn refused_for_its_size(loaded: &Loaded, query: &Query) -> bool {
-    let refusal = |e: BackendError| matches!(e.kind, ErrorKind::Rejected | ErrorKind::Unsupported | ErrorKind::Overloaded);
-    match loaded.backend.run(query, RunOptions::default()).await {
-        Ok(mut run) => run.count().await.is_err_and(refusal),
-        Err(e) => refusal(e),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::sql::Query;
 
 pub use arm::filter;
 pub use marks::Strategy;
-pub use statement::{AsOf, drop_table};
+pub use statement::{AsOf, drop_table, makers};
 
 /// Where a backend keeps a workspace's tables: the parts of each name, to be quoted.
 #[derive(Debug, Clone, Default)]

@@ -10,7 +10,7 @@ use sqlparser::ast::{
 };
 
 use super::Lowered;
-use crate::sql::{self, Select, Table};
+use crate::sql::{self, Item, Select, Table};
 
 /// A table as it was at a snapshot, under a name of one part that lowering was told ([`super::Tables`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +94,24 @@ pub fn drop_table(name: &[String]) -> String {
     statement.to_string()
 }
 
+/// The query for the ids of the queries that made an Iceberg table's snapshots, as Trino notes them: one column `query_id`, one row a snapshot.
+pub fn makers(table: &[String]) -> String {
+    let mut snapshots = table.to_vec();
+    if let Some(name) = snapshots.last_mut() {
+        name.push_str("$snapshots");
+    }
+    let maker = sql::call("element_at", [sql::column("summary"), sql::string("trino_query_id")]);
+    let select = Select {
+        projection: vec![Item::new(maker, "query_id")],
+        from: Table::Named(snapshots, None),
+        joins: Vec::new(),
+        selection: None,
+        group_by: Vec::new(),
+        having: None,
+    };
+    sql::Query::from(select).ast().to_string()
+}
+
 fn bound(table: &AsOf) -> Cte {
     let none = table.snapshot_id.is_none().then(|| sql::boolean(false));
     let from = Table::Named(table.table.clone(), None);
@@ -128,7 +146,6 @@ fn at(snapshot_id: i64) -> TableVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::Item;
 
     fn lowered() -> Lowered {
         let select = Select {
@@ -173,5 +190,7 @@ mod tests {
         assert_eq!(numbers.into_table(&name), [r#"CREATE TABLE "lake"."ns"."t" AS "#, query].concat());
         assert_eq!(numbers.explained(&[("TYPE", "IO"), ("FORMAT", "JSON")]), ["EXPLAIN (TYPE IO, FORMAT JSON) ", query].concat());
         assert_eq!(drop_table(&name), r#"DROP TABLE IF EXISTS "lake"."ns"."t""#);
+        let expected = r#"SELECT element_at("summary", 'trino_query_id') AS "query_id" FROM "lake"."ns"."t$snapshots""#;
+        assert_eq!(makers(&name), expected);
     }
 }

@@ -11,30 +11,49 @@ use muster_tests::differential::{Against, Extent, Tally, compare};
 const TREES_OF_A_WORLD: usize = 500;
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-fn argument(name: &str, default: u64) -> Result<u64, String> {
-    let arguments: Vec<String> = std::env::args().collect();
-    match arguments.iter().position(|a| a == name) {
-        None => Ok(default),
-        Some(i) => arguments.get(i + 1).and_then(|a| a.replace('_', "").parse().ok()).ok_or(format!("{name} needs a whole number")),
-    }
+const USAGE: &str = "usage: soak [--trees N] [--seed S] [--backend NAME]";
+
+/// What is asked for.
+struct Arguments {
+    against: Against,
+    trees: u64,
+    seed: u64,
 }
 
-/// The engine named, or else the first that was built.
-fn against() -> Result<Against, String> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let named = arguments.iter().position(|a| a == "--backend").map(|i| arguments.get(i + 1).map_or("", String::as_str));
-    let mut built = Against::ALL.iter().copied();
-    built.find(|a| named.is_none_or(|name| a.name() == name)).ok_or_else(|| {
+/// By default a million trees, on the first engine that was built; `None` if the usage is asked for.
+fn arguments(mut given: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
+    let first = Against::ALL.first().copied().ok_or("no engine was built")?;
+    let mut arguments = Arguments { against: first, trees: 1_000_000, seed: 1_000 };
+    while let Some(name) = given.next() {
+        let mut value = || given.next().ok_or(format!("{name} needs a value"));
+        let number = |text: String| text.replace('_', "").parse().map_err(|_| format!("{name}: {text} is no whole number"));
+        match name.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--trees" => arguments.trees = number(value()?)?,
+            "--seed" => arguments.seed = number(value()?)?,
+            "--backend" => arguments.against = named(&value()?)?,
+            _ => return Err(format!("{name} is no argument")),
+        }
+    }
+    Ok(Some(arguments))
+}
+
+fn named(name: &str) -> Result<Against, String> {
+    Against::ALL.iter().copied().find(|a| a.name() == name).ok_or_else(|| {
         let names: Vec<&str> = Against::ALL.iter().map(|a| a.name()).collect();
         format!("--backend is one of {}", names.join(", "))
     })
 }
 
 fn main() -> ExitCode {
-    let (against, trees, seed) = match (against(), argument("--trees", 1_000_000), argument("--seed", 1_000)) {
-        (Ok(against), Ok(trees), Ok(seed)) => (against, trees, seed),
-        (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => {
-            println!("{error}\nusage: soak [--trees N] [--seed S] [--backend NAME]");
+    let Arguments { against, trees, seed } = match arguments(std::env::args().skip(1)) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            println!("{error}\n{USAGE}");
             return ExitCode::from(2);
         }
     };

@@ -22,15 +22,18 @@ pub(super) fn shown(text: &str) -> String {
     }
 }
 
-/// What a snapshot that expired is called in messages; the names of these errors are those of many others.
-const LOST_SNAPSHOT: [&str; 2] = ["snapshot ID does not exist", "Snapshot ID does not exist"];
+/// Messages about a snapshot that expired, and about a metadata file that the object store does not give; the names of these errors are those of
+/// many others.
+const PASSING: [&str; 3] = ["snapshot ID does not exist", "Snapshot ID does not exist", "Error accessing metadata file"];
 
 fn kind(failure: &Failure) -> ErrorKind {
-    if LOST_SNAPSHOT.iter().any(|text| failure.message.contains(text)) {
-        // Pinned for too long: pin again.
+    if PASSING.iter().any(|text| failure.message.contains(text)) {
+        // Who pins again, or asks again later, may find it.
         return ErrorKind::Unavailable;
     }
     match failure.error_name.as_str() {
+        // Storage that it spools results to, of which it says nothing more.
+        "GENERIC_INTERNAL_ERROR" if failure.message.starts_with("java.io.") => ErrorKind::Unavailable,
         "PERMISSION_DENIED" | "ACCESS_DENIED" => ErrorKind::PermissionDenied,
         "USER_CANCELED" => ErrorKind::Cancelled,
         "EXCEEDED_TIME_LIMIT" | "ABANDONED_QUERY" | "ABANDONED_TASK" | "OPTIMIZER_TIMEOUT" | "PAGE_TRANSPORT_TIMEOUT" => ErrorKind::Timeout,
@@ -105,7 +108,10 @@ mod tests {
         check("DIVISION_BY_ZERO", "USER_ERROR", "", ErrorKind::Rejected);
         check("ICEBERG_FILESYSTEM_ERROR", "EXTERNAL", "", ErrorKind::Unavailable);
         check("GENERIC_INTERNAL_ERROR", "INTERNAL_ERROR", "", ErrorKind::Internal);
+        check("GENERIC_INTERNAL_ERROR", "INTERNAL_ERROR", "java.io.IOException: Put failed for bucket [spool]", ErrorKind::Unavailable);
         check("SERVER_STARTING_UP", "INTERNAL_ERROR", "", ErrorKind::Unavailable);
+        check("ICEBERG_INVALID_METADATA", "EXTERNAL", "Invalid metadata", ErrorKind::SchemaDrift);
+        check("ICEBERG_INVALID_METADATA", "EXTERNAL", "Error accessing metadata file for table a.b", ErrorKind::Unavailable);
         check("INVALID_ARGUMENTS", "USER_ERROR", "Iceberg snapshot ID does not exists: 7", ErrorKind::Unavailable);
     }
 

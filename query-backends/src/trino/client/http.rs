@@ -163,10 +163,12 @@ impl Http {
         // Addresses of segments are signed: whoever reads a log must not be able to fetch them.
         let error = error.without_url();
         if error.is_connect() {
-            let trusted = !is_distrust(&error);
+            if is_distrust(&error) {
+                let what = format!("{what}: no TLS, or no certificate that is trusted (those of an authority of your own go into ca_file)");
+                return Attempt::last(BackendError::new(ErrorKind::Unavailable, what).caused_by(error));
+            }
             let kind = if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Unavailable };
-            let error = BackendError::new(kind, format!("{what}: cannot connect")).caused_by(error);
-            return if trusted { Attempt::again(error, Taken::No) } else { Attempt::last(error) };
+            return Attempt::again(BackendError::new(kind, format!("{what}: cannot connect")).caused_by(error), Taken::No);
         }
         if error.is_timeout() {
             return Attempt::again(self.silent(what).caused_by(error), Taken::Perhaps);

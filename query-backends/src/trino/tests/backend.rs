@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use segment_core::lower::Strategy;
 use store::{Pinned, StoreConfig};
 
-use super::{config, store_config, unique};
+use super::{HANGS, config, running, session, store_config, unique};
 use crate::backend::{Backend, Query, RunOptions};
 use crate::conformance::lake::LakeFixture;
-use crate::conformance::{Extent, Fixture, Loaded, Report, World, chain, conformance_of, expected, hostile, isolation, plan};
+use crate::conformance::{Extent, Fixture, Loaded, Report, World, chain, conformance_of, expected, hostile_of, isolation, plan};
 use crate::error::ErrorKind;
 use crate::trino::client::{Client, Session};
 use crate::trino::{TrinoBackend, TrinoConfig};
@@ -25,9 +25,11 @@ async fn passes_the_suite() {
     let dir = tempfile::tempdir().unwrap();
     let backend = Arc::new(TrinoBackend::new(&config).unwrap());
     let mut fixture = LakeFixture::new(dir.path(), backend).shared(store_config, unique("suite"));
-    let every_strategy = std::env::var_os("MUSTER_EVERY_STRATEGY").is_some();
-    let report = conformance_of(&mut fixture, Extent { at_once: AT_ONCE, every_strategy }).await;
-    passed(&report);
+    passed(&conformance_of(&mut fixture, extent()).await);
+}
+
+fn extent() -> Extent {
+    Extent { at_once: AT_ONCE, every_strategy: std::env::var_os("MUSTER_EVERY_STRATEGY").is_some() }
 }
 
 fn passed(report: &Report) {
@@ -40,7 +42,7 @@ async fn hostile_trees() {
     let (Some(config), Some(store_config)) = (config(), store_config()) else { return };
     let dir = tempfile::tempdir().unwrap();
     let backend = Arc::new(TrinoBackend::new(&config).unwrap());
-    passed(&hostile(&mut LakeFixture::new(dir.path(), backend).shared(store_config, unique("hostile"))).await);
+    passed(&hostile_of(&mut LakeFixture::new(dir.path(), backend).shared(store_config, unique("hostile")), extent()).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,7 +50,22 @@ async fn workspaces_apart() {
     let (Some(config), Some(store_config)) = (config(), store_config()) else { return };
     let dir = tempfile::tempdir().unwrap();
     let backend = Arc::new(TrinoBackend::new(&config).unwrap());
-    passed(&isolation(&mut LakeFixture::new(dir.path(), backend).shared(store_config, unique("apart"))).await);
+    let name = unique("apart");
+    let report = isolation(&mut LakeFixture::new(dir.path(), backend).shared(store_config, name.clone())).await;
+    passed(&report);
+    // Trino's own log: each query names tables of one workspace alone, and asks for the events that its condition names.
+    let sql = "SELECT query FROM system.runtime.queries WHERE source = 'muster'";
+    let log = Client::new(&config).unwrap().texts(sql, &session()).await.unwrap();
+    let log: Vec<&String> = log.iter().filter(|query| query.contains(&name)).collect();
+    assert_eq!(log.len(), report.runs);
+    for query in &log {
+        let schemas: BTreeSet<&str> = query.split("\"lake\".\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let tables = query.matches("FOR VERSION AS OF").count();
+        assert!(schemas.len() == 1 && schemas.iter().all(|s| s.starts_with(&name)), "{query}");
+        assert_eq!(query.matches(&name).count(), tables, "{query}");
+    }
+    let asks = |predicate: &str| log.iter().filter(|query| query.contains(predicate)).count();
+    assert!(asks("\"event\" = 'buy'") > 0 && asks("\"event\" = 'view'") > 0, "{log:?}");
 }
 
 /// The standard world in a workspace of its own.
@@ -96,8 +113,8 @@ async fn a_result_stays_in_the_lake() {
     let namespace = loaded.pinned.as_ref().unwrap().shared.as_ref().unwrap().namespace.clone();
     let rows = backend.materialise(&query, &namespace, "audience \"1\"", RunOptions::default()).await.unwrap();
     assert_eq!(rows, members.len() as u64);
-    let (client, session) = (Client::new(&config).unwrap(), Session { catalog: "lake".to_owned(), schema: Some(namespace.clone()) });
-    let found = client.texts("SELECT user_id FROM \"audience \"\"1\"\"\" WHERE user_no >= 0", &session).await.unwrap();
+    let (client, at) = (Client::new(&config).unwrap(), Session { catalog: "lake".to_owned(), schema: Some(namespace.clone()) });
+    let found = client.texts("SELECT user_id FROM \"audience \"\"1\"\"\" WHERE user_no >= 0", &at).await.unwrap();
     assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), members);
 
     // One that is there stays as it is.
@@ -105,24 +122,42 @@ async fn a_result_stays_in_the_lake() {
     assert_eq!(again.kind, ErrorKind::Rejected, "{again:?}");
     let tables = "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'audience%' AND table_schema = current_schema";
     let tables = tables.replace("current_schema", &format!("'{namespace}'"));
-    assert_eq!(client.texts(&tables, &session).await.unwrap(), ["audience \"1\""]);
+    assert_eq!(client.texts(&tables, &at).await.unwrap(), ["audience \"1\""]);
 
-    // Cancelled at any moment, it leaves nothing.
-    for millis in [0, 50, 150, 400] {
+    // Cancelled or dropped at any moment, it leaves nothing, then or later.
+    let mut kept = vec!["audience \"1\"".to_owned()];
+    for millis in [0, 50, 150, 300, 400, 600, 900] {
+        let name = format!("audience cancelled {millis}");
         let options = RunOptions::default();
         let cancel = options.cancel.clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(millis)).await;
             cancel.cancel();
         });
-        let name = format!("audience {millis}");
         match backend.materialise(&query, &namespace, &name, options).await {
-            Ok(rows) => assert_eq!(rows, members.len() as u64),
+            Ok(_) => kept.push(name),
             Err(e) => {
                 assert_eq!(e.kind, ErrorKind::Cancelled, "{e:?}");
-                assert!(!client.texts(&tables, &session).await.unwrap().contains(&name), "after {millis} ms");
+                assert!(!client.texts(&tables, &at).await.unwrap().contains(&name), "after {millis} ms");
             }
         }
+        let name = format!("audience dropped {millis}");
+        let making = backend.materialise(&query, &namespace, &name, RunOptions::default());
+        if let Ok(made) = tokio::time::timeout(Duration::from_millis(millis), making).await {
+            made.unwrap();
+            kept.push(name);
+        }
+    }
+    kept.sort_unstable();
+    let started = Instant::now();
+    loop {
+        let mut found = client.texts(&tables, &at).await.unwrap();
+        found.sort_unstable();
+        if found == kept && running(&client, &namespace).await == 0 {
+            break;
+        }
+        assert!(started.elapsed() < HANGS, "{found:?} instead of {kept:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let nowhere = backend.materialise(&query, "no such namespace", "audience", RunOptions::default()).await.unwrap_err();
     assert_eq!(nowhere.kind, ErrorKind::Rejected, "{nowhere:?}");

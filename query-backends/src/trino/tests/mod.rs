@@ -3,7 +3,10 @@
 mod backend;
 mod client;
 mod faults;
+mod outages;
+mod own;
 mod proxy;
+mod tls;
 
 use std::time::Duration;
 
