@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::Rule;
 use crate::types::{Fields, Type};
 
 /// Everything a workspace knows to exist.
@@ -27,6 +28,9 @@ pub struct Catalog {
     pub properties: BTreeMap<String, Field>,
     /// Events by name.
     pub events: BTreeMap<String, EventInfo>,
+    /// Attributes that events set, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, Rule>,
     /// The number the next stored column gets.
     pub next_column: u32,
 }
@@ -191,6 +195,7 @@ impl Catalog {
             attributes: BTreeMap::new(),
             properties: BTreeMap::new(),
             events: BTreeMap::new(),
+            rules: BTreeMap::new(),
             next_column: 1,
         }
     }
