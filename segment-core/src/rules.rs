@@ -2,11 +2,11 @@
 //!
 //! `"rules": {"last_price": {"event": "purchase", "last": "price"}}`: the attribute is the property's value in the user's last
 //! (`first`) such event that has one, or with `"last_time": true` the time of the last such event. In: declarations, as a part of the catalog's. Out: `Rule`s, which
-//! ingest applies. An attribute with a rule is set by nothing else.
+//! ingest applies; what is stated of an attribute that has one, by `identify` or an import, is to be passed over there.
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError, Scope, check_name};
 use crate::declare::{malformed, members};
 use crate::diagnostics::Pointer;
 use crate::json::Json;
@@ -46,11 +46,11 @@ pub(crate) fn declare(catalog: &mut Catalog, json: &Json, at: &Pointer<'_>) -> R
             continue;
         }
         let rule = read(spec, &at)?;
-        let Some(field) = catalog.attributes.get(attribute) else {
-            return Err(malformed(&at, format!("there is no attribute \"{attribute}\": declare it, with its type")));
-        };
-        if rule.take == Take::LastTime && field.ty != Type::Timestamp {
-            let message = format!("\"last_time\" makes a timestamp, and \"{attribute}\" is {}", field.ty.name());
+        check_name(Scope::Attribute, attribute).map_err(|e| malformed(&at, e.to_string()))?;
+        // One that is not known yet may be declared later, or learned.
+        let ty = catalog.attributes.get(attribute).map(|field| &field.ty);
+        if let Some(ty) = ty.filter(|ty| rule.take == Take::LastTime && **ty != Type::Timestamp) {
+            let message = format!("\"last_time\" makes a timestamp, and \"{attribute}\" is {}", ty.name());
             return Err(malformed(&at.key("last_time"), message));
         }
         catalog.rules.insert(attribute.clone(), rule);
@@ -114,6 +114,14 @@ mod tests {
     }
 
     #[test]
+    fn an_attribute_may_come_later() {
+        let rules = r#"{"later":{"event":"buy","last_time":true}}"#;
+        let catalog = declared(rules).unwrap();
+        assert_eq!(declare::shown(&catalog).get("rules").unwrap().to_text(), rules);
+        assert!(!catalog.attributes.contains_key("later"));
+    }
+
+    #[test]
     fn a_catalog_from_before_there_were_rules_has_none() {
         let mut json: serde_json::Value = serde_json::to_value(Catalog::new("UTC")).unwrap();
         json.as_object_mut().unwrap().remove("rules");
@@ -130,7 +138,8 @@ mod tests {
             (r#"{"price": {"event": "buy", "last": 5}}"#, "/rules/price/last"),
             (r#"{"price": {"event": "buy", "last_time": true}}"#, "/rules/price/last_time"),
             (r#"{"at": {"event": "buy", "last_time": false}}"#, "/rules/at/last_time"),
-            (r#"{"nope": {"event": "buy", "last": "price"}}"#, "/rules/nope"),
+            (r#"{"a.b": {"event": "buy", "last": "price"}}"#, "/rules/a.b"),
+            (r#"{"": {"event": "buy", "last": "price"}}"#, "/rules/"),
             (r#"{"price": {"event": "buy", "last": "price", "x": 1}}"#, "/rules/price/x"),
             (r#"{"user_id": {"event": "buy", "last": "price"}}"#, "/rules/user_id"),
             (r#"[]"#, "/rules"),

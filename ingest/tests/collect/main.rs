@@ -1,4 +1,5 @@
 //! Collecting over HTTP: a server on the loopback interface, requests as bytes, and Segment's own SDKs.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod beacon;
 mod common;
