@@ -1,12 +1,14 @@
-//! Importing files: events and users into a workspace, ids into lists.
+//! Importing files: events and users into a workspace, ids into lists. Collecting events over HTTP: [`collect`].
 //!
 //! In: NDJSON, CSV and Parquet files, how their columns map to fields, or a recipe of SQL over them (`docs/import.md`). Out: a
 //! commit of the workspace's one [`store::Writer`], a report, and a file of the rows that are unusable. An import is all or nothing, runs in
 //! bounded memory, and changes nothing when it is done again.
 //!
-//! Deliberately absent: collecting over HTTP and from logs, printing, and the clock (the time of receiving is given).
+//! Deliberately absent: printing, and the clock (an import is given the time of receiving).
 
 mod cell;
+#[cfg(feature = "collect")]
+pub mod collect;
 mod days;
 mod dedupe;
 pub mod error;

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::Rule;
 use crate::types::{Fields, Type};
 
 /// Everything a workspace knows to exist.
@@ -27,6 +28,9 @@ pub struct Catalog {
     pub properties: BTreeMap<String, Field>,
     /// Events by name.
     pub events: BTreeMap<String, EventInfo>,
+    /// Attributes that events set, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, Rule>,
     /// The number the next stored column gets.
     pub next_column: u32,
 }
@@ -191,6 +195,7 @@ impl Catalog {
             attributes: BTreeMap::new(),
             properties: BTreeMap::new(),
             events: BTreeMap::new(),
+            rules: BTreeMap::new(),
             next_column: 1,
         }
     }
@@ -232,14 +237,7 @@ impl Catalog {
     ///
     /// `TypeChange` for any other change of type, `Builtin` and `BadName` for names that cannot be. Nothing changes then.
     pub fn set_field(&mut self, scope: Scope, name: &str, ty: &Type, origin: Origin) -> Result<(), CatalogError> {
-        if scope == Scope::Attribute && Builtin::named(name).is_some() {
-            return Err(CatalogError::Builtin(name.to_owned()));
-        }
-        if name.is_empty() || name.contains('.') || name.chars().any(char::is_control) {
-            return Err(CatalogError::BadName(format!(
-                "{name:?} cannot be a name: names are not empty, have no control characters, and a dot makes a path into an object"
-            )));
-        }
+        check_name(scope, name)?;
         let old = self.fields(scope).get(name).cloned();
         let merged = match &old {
             Some(field) => merge(&field.ty, ty).map_err(|(old, new)| CatalogError::TypeChange {
@@ -302,6 +300,19 @@ impl Catalog {
         }
         event.properties.extend(properties.into_iter().map(str::to_owned));
     }
+}
+
+/// Whether an attribute or a property can have the name.
+pub(crate) fn check_name(scope: Scope, name: &str) -> Result<(), CatalogError> {
+    if scope == Scope::Attribute && Builtin::named(name).is_some() {
+        return Err(CatalogError::Builtin(name.to_owned()));
+    }
+    if name.is_empty() || name.contains('.') || name.chars().any(char::is_control) {
+        return Err(CatalogError::BadName(format!(
+            "{name:?} cannot be a name: names are not empty, have no control characters, and a dot makes a path into an object"
+        )));
+    }
+    Ok(())
 }
 
 /// The type that holds the values of both, if one does. On refusal: the names of the two that clash.

@@ -1,23 +1,24 @@
 //! The catalog's wire JSON: declarations in, the catalog as shown out.
 //!
-//! `{"timezone", "attributes": {name: T}, "properties": {name: T}, "events": {name: {"properties": […]}}}`, where T is
+//! `{"timezone", "attributes": {name: T}, "properties": {name: T}, "events": {name: {"properties": […]}}, "rules": {…}}`, where T is
 //! `{"type": …, "fields": {…}, "values": …}`. What is shown has `learned` and `seen` besides; both are accepted and
 //! passed over when read, so that what was shown can be edited and set again.
 
 use crate::catalog::{Catalog, CatalogError, Origin, Scope};
 use crate::diagnostics::Pointer;
 use crate::json::Json;
+use crate::rules;
 use crate::time::Zone;
 use crate::types::{Fields, Type};
 
 /// Objects inside objects in a declaration.
 const FIELDS_DEPTH_MAX: usize = 16;
 
-fn malformed(pointer: &Pointer<'_>, message: impl Into<String>) -> CatalogError {
+pub(crate) fn malformed(pointer: &Pointer<'_>, message: impl Into<String>) -> CatalogError {
     CatalogError::Malformed { pointer: pointer.into(), message: message.into() }
 }
 
-fn members<'j>(json: &'j Json, pointer: &Pointer<'_>, known: Option<&[&str]>) -> Result<&'j [(String, Json)], CatalogError> {
+pub(crate) fn members<'j>(json: &'j Json, pointer: &Pointer<'_>, known: Option<&[&str]>) -> Result<&'j [(String, Json)], CatalogError> {
     let members = json.as_object().ok_or_else(|| malformed(pointer, format!("an object is needed; this is {}", json.kind())))?;
     for (i, (key, _)) in members.iter().enumerate() {
         let at = pointer.key(key);
@@ -56,7 +57,7 @@ pub fn declared_timezone(json: &Json) -> Result<Option<String>, CatalogError> {
 /// The first thing wrong in the declaration; the catalog given is not changed.
 pub fn declare(catalog: &Catalog, json: &Json) -> Result<Catalog, CatalogError> {
     let mut out = catalog.clone();
-    let top = members(json, &Pointer::ROOT, Some(&["timezone", "attributes", "properties", "events"]))?;
+    let top = members(json, &Pointer::ROOT, Some(&["timezone", "attributes", "properties", "events", "rules"]))?;
     if let Some(zone) = declared_timezone(json)? {
         out.timezone = zone;
     }
@@ -76,6 +77,10 @@ pub fn declare(catalog: &Catalog, json: &Json) -> Result<Catalog, CatalogError> 
             let ty = read_type(spec, &at, 0)?;
             out.set_field(scope, name, &ty, Origin::Declared).map_err(|e| malformed(&at, e.to_string()))?;
         }
+    }
+    // Last: they speak of attributes.
+    if let Some(rules) = json.get("rules") {
+        rules::declare(&mut out, rules, &Pointer::ROOT.key("rules"))?;
     }
     Ok(out)
 }
@@ -180,12 +185,17 @@ pub fn shown(catalog: &Catalog) -> Json {
         ];
         (name.clone(), Json::Object(members))
     });
-    Json::Object(vec![
+    let rules = catalog.rules.iter().map(|(attribute, rule)| (attribute.clone(), rules::shown(rule))).collect();
+    let mut members = vec![
         ("timezone".to_owned(), Json::String(catalog.timezone.clone())),
         ("attributes".to_owned(), field_map(Scope::Attribute)),
         ("properties".to_owned(), field_map(Scope::Property)),
         ("events".to_owned(), Json::Object(events.collect())),
-    ])
+    ];
+    if !catalog.rules.is_empty() {
+        members.push(("rules".to_owned(), Json::Object(rules)));
+    }
+    Json::Object(members)
 }
 
 fn type_members(ty: &Type) -> Vec<(String, Json)> {

@@ -23,6 +23,7 @@ pub mod ops;
 pub mod plan;
 pub mod re2;
 pub mod resolve;
+pub mod rules;
 pub mod simplify;
 pub mod sql;
 pub mod time;

@@ -3,6 +3,7 @@
 use segment_core::catalog::{Catalog as Known, Scope};
 use segment_core::declare;
 use segment_core::json::Json;
+use segment_core::rules::Take;
 use segment_core::types::Type;
 
 use crate::args::{Catalog, Format};
@@ -53,6 +54,14 @@ fn table(catalog: &Known) -> String {
     for (name, event) in &catalog.events {
         let properties: Vec<&str> = event.properties.iter().map(String::as_str).collect();
         table.row(vec!["event".to_owned(), name.clone(), properties.join(", "), origin(event.origin, event.seen)]);
+    }
+    for (attribute, rule) in &catalog.rules {
+        let taken = match &rule.take {
+            Take::Last(property) => format!("last {property} of {}", rule.event),
+            Take::First(property) => format!("first {property} of {}", rule.event),
+            Take::LastTime => format!("time of the last {}", rule.event),
+        };
+        table.row(vec!["rule".to_owned(), attribute.clone(), taken, "a declaration".to_owned()]);
     }
     format!("time zone {}\n\n{}", catalog.timezone, table.render())
 }

@@ -70,11 +70,11 @@ type Checked<T> = std::result::Result<T, Fault>;
 
 /// A line taken apart.
 #[derive(Default)]
-struct Line {
+pub(crate) struct Line {
     /// The half's own fields, in their order.
-    own: [Option<Json>; 4],
+    pub(crate) own: [Option<Json>; 4],
     /// Properties or attributes; of one given twice the later counts.
-    others: Members,
+    pub(crate) others: Members,
 }
 
 fn row(builder: &mut Builder<'_>, line: &[u8], number: u64) -> Result<Checked<()>> {
@@ -94,7 +94,7 @@ fn row(builder: &mut Builder<'_>, line: &[u8], number: u64) -> Result<Checked<()
 }
 
 /// By native names.
-fn native(half: Half, members: Members) -> Line {
+pub(crate) fn native(half: Half, members: Members) -> Line {
     let mut line = Line { own: Default::default(), others: Vec::with_capacity(members.len() + 8) };
     let mut inside = Vec::new();
     for (name, value) in members {
