@@ -51,8 +51,10 @@ struct Inner {
     flushing: AtomicBool,
     /// One merges files.
     tending: AtomicBool,
-    /// After a failure: the next attempt, and why.
+    /// After a file could not be written: the next attempt, and why.
     failed: Mutex<Option<(Instant, String)>>,
+    /// Why files could not be merged. It is tried again after the next file.
+    unmerged: Mutex<Option<String>>,
     room: Arc<Semaphore>,
     permits: usize,
 }
@@ -88,6 +90,7 @@ impl Intake {
             flushing: AtomicBool::new(false),
             tending: AtomicBool::new(false),
             failed: Mutex::new(None),
+            unmerged: Mutex::new(None),
             room: Arc::new(Semaphore::new(permits)),
             permits,
         };
@@ -111,7 +114,7 @@ impl Intake {
                 Read::Gap(_) => locked(&inner.table).pass(next),
             }
             from = next;
-            if inner.is_due() {
+            if inner.is_due(false) {
                 self.flush().await;
                 if let Some((_, why)) = &*locked(&inner.failed) {
                     return Err(LogError::Unavailable { what: format!("write ids to a file: {why}"), retry_after: PAUSE, source: None });
@@ -149,7 +152,7 @@ impl Intake {
             let runs = Arc::clone(&locked(&inner.table).runs);
             let old = inner.old(&records, &runs).await?;
             let mut table = locked(&inner.table);
-            if table.frozen.is_some() && table.recent.len() >= 2 * inner.options.memory_ids {
+            if table.recent.len() >= 2 * inner.options.memory_ids {
                 let what = "remember more message ids until the last ones are in a file".to_owned();
                 return Err(LogError::Unavailable { what, retry_after: PAUSE, source: None });
             }
@@ -170,9 +173,12 @@ impl Intake {
             tokio::spawn(async move {
                 let mut landing = Landing { intake: intake.clone(), messages, bytes: bytes as u64, answer: Err(LogError::Closed), landed };
                 landing.answer = intake.0.log.append(fresh).await;
+                let full = matches!(landing.answer, Err(LogError::Full { .. }));
                 drop(landing);
                 drop(room);
-                intake.tend().await;
+                if intake.0.is_due(full) {
+                    intake.flush().await;
+                }
             });
         }
         let start = wait(&mut flight).await?;
@@ -186,13 +192,7 @@ impl Intake {
         Ok(fates.into_iter().map(outcome).collect())
     }
 
-    /// Writes ids to a file if it is time, and merges files if there are many.
-    async fn tend(&self) {
-        if self.0.is_due() {
-            self.flush().await;
-        }
-    }
-
+    /// Writes ids to a file, and merges files if there are many.
     async fn flush(&self) {
         let inner = &self.0;
         if inner.flushing.swap(true, Ordering::AcqRel) {
@@ -207,7 +207,7 @@ impl Intake {
             if !inner.tending.swap(true, Ordering::AcqRel) {
                 let intake = self.clone();
                 tokio::task::spawn_blocking(move || {
-                    intake.0.note(intake.0.merge_files());
+                    *locked(&intake.0.unmerged) = intake.0.merge_files().err().map(|error| error.to_string());
                     intake.0.tending.store(false, Ordering::Release);
                 });
             }
@@ -229,7 +229,7 @@ impl Intake {
             covered,
             duplicates: table.duplicates,
             damaged: sum(|run| run.damaged.load(Ordering::Relaxed)),
-            failing: locked(&self.0.failed).as_ref().map(|failed| failed.1.clone()),
+            failing: locked(&self.0.failed).as_ref().map(|failed| failed.1.clone()).or_else(|| locked(&self.0.unmerged).clone()),
         }
     }
 }
@@ -294,22 +294,14 @@ impl Inner {
         Ok(old)
     }
 
-    /// Whether ids are to go to a file.
-    fn is_due(&self) -> bool {
+    /// Whether ids are to go to a file. A full log can only be trimmed if they do.
+    fn is_due(&self, full: bool) -> bool {
         if locked(&self.failed).as_ref().is_some_and(|(until, _)| Instant::now() < *until) {
             return false;
         }
         let table = locked(&self.table);
-        table.frozen.is_some() || table.recent.len() >= self.options.memory_ids || table.bytes >= self.options.log_bytes
-    }
-
-    fn note<T>(&self, done: std::io::Result<T>) -> Option<T> {
-        let (done, failed) = match done {
-            Ok(done) => (Some(done), None),
-            Err(error) => (None, Some((Instant::now() + PAUSE, error.to_string()))),
-        };
-        *locked(&self.failed) = failed;
-        done
+        let many = table.recent.len() >= self.options.memory_ids || table.bytes >= self.options.log_bytes;
+        table.frozen.is_some() || many || (full && !table.recent.is_empty())
     }
 
     /// Writes what is in memory to a file, and says up to where the log is not needed for it any more.
@@ -318,7 +310,12 @@ impl Inner {
         let mut entries: Vec<Entry> = ids.iter().map(|(key, received_at)| (*key, *received_at)).collect();
         entries.sort_unstable();
         let mut files = locked(&self.files);
-        self.note(files.add(&entries, covered))?;
+        let failed = files.add(&entries, covered).err().map(|error| (Instant::now() + PAUSE, error.to_string()));
+        let done = failed.is_none();
+        *locked(&self.failed) = failed;
+        if !done {
+            return None;
+        }
         let mut table = locked(&self.table);
         table.runs = Arc::clone(&files.runs);
         table.frozen = None;

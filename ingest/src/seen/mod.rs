@@ -81,6 +81,6 @@ pub struct SeenState {
     pub duplicates: u64,
     /// Pages of files that cannot be read: duplicates of what stood there are not recognised.
     pub damaged: u64,
-    /// Why the last file could not be written.
+    /// Why the last file could not be written, or files not merged.
     pub failing: Option<String>,
 }
