@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::binding::EventsTable;
 use crate::types::{Fields, Type};
 
 /// Everything a workspace knows to exist.
@@ -29,6 +30,9 @@ pub struct Catalog {
     pub events: BTreeMap<String, EventInfo>,
     /// The number the next stored column gets.
     pub next_column: u32,
+    /// Where events are that somebody else writes; `None`: they are in the lake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_table: Option<EventsTable>,
 }
 
 /// Whether a name was declared by a person or learned from data.
@@ -192,6 +196,7 @@ impl Catalog {
             properties: BTreeMap::new(),
             events: BTreeMap::new(),
             next_column: 1,
+            events_table: None,
         }
     }
 

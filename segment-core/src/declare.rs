@@ -1,9 +1,10 @@
 //! The catalog's wire JSON: declarations in, the catalog as shown out.
 //!
-//! `{"timezone", "attributes": {name: T}, "properties": {name: T}, "events": {name: {"properties": […]}}}`, where T is
-//! `{"type": …, "fields": {…}, "values": …}`. What is shown has `learned` and `seen` besides; both are accepted and
+//! `{"timezone", "attributes": {name: T}, "properties": {name: T}, "events": {name: {"properties": […]}}, "events_table": E}`, where T is
+//! `{"type": …, "fields": {…}, "values": …}` and E is that of [`crate::binding`], or null for none. What is shown has `learned` and `seen` besides; both are accepted and
 //! passed over when read, so that what was shown can be edited and set again.
 
+use crate::binding;
 use crate::catalog::{Catalog, CatalogError, Origin, Scope};
 use crate::diagnostics::Pointer;
 use crate::json::Json;
@@ -13,11 +14,11 @@ use crate::types::{Fields, Type};
 /// Objects inside objects in a declaration.
 const FIELDS_DEPTH_MAX: usize = 16;
 
-fn malformed(pointer: &Pointer<'_>, message: impl Into<String>) -> CatalogError {
+pub(crate) fn malformed(pointer: &Pointer<'_>, message: impl Into<String>) -> CatalogError {
     CatalogError::Malformed { pointer: pointer.into(), message: message.into() }
 }
 
-fn members<'j>(json: &'j Json, pointer: &Pointer<'_>, known: Option<&[&str]>) -> Result<&'j [(String, Json)], CatalogError> {
+pub(crate) fn members<'j>(json: &'j Json, pointer: &Pointer<'_>, known: Option<&[&str]>) -> Result<&'j [(String, Json)], CatalogError> {
     let members = json.as_object().ok_or_else(|| malformed(pointer, format!("an object is needed; this is {}", json.kind())))?;
     for (i, (key, _)) in members.iter().enumerate() {
         let at = pointer.key(key);
@@ -56,7 +57,7 @@ pub fn declared_timezone(json: &Json) -> Result<Option<String>, CatalogError> {
 /// The first thing wrong in the declaration; the catalog given is not changed.
 pub fn declare(catalog: &Catalog, json: &Json) -> Result<Catalog, CatalogError> {
     let mut out = catalog.clone();
-    let top = members(json, &Pointer::ROOT, Some(&["timezone", "attributes", "properties", "events"]))?;
+    let top = members(json, &Pointer::ROOT, Some(&["timezone", "attributes", "properties", "events", "events_table"]))?;
     if let Some(zone) = declared_timezone(json)? {
         out.timezone = zone;
     }
@@ -76,6 +77,11 @@ pub fn declare(catalog: &Catalog, json: &Json) -> Result<Catalog, CatalogError> 
             let ty = read_type(spec, &at, 0)?;
             out.set_field(scope, name, &ty, Origin::Declared).map_err(|e| malformed(&at, e.to_string()))?;
         }
+    }
+    // Last, as it refers to properties.
+    if let Some(table) = json.get("events_table") {
+        let at = Pointer::ROOT.key("events_table");
+        out.events_table = if table.is_null() { None } else { Some(binding::read(table, &at, &out)?) };
     }
     Ok(out)
 }
@@ -180,12 +186,14 @@ pub fn shown(catalog: &Catalog) -> Json {
         ];
         (name.clone(), Json::Object(members))
     });
-    Json::Object(vec![
+    let mut out = vec![
         ("timezone".to_owned(), Json::String(catalog.timezone.clone())),
         ("attributes".to_owned(), field_map(Scope::Attribute)),
         ("properties".to_owned(), field_map(Scope::Property)),
         ("events".to_owned(), Json::Object(events.collect())),
-    ])
+    ];
+    out.extend(catalog.events_table.iter().map(|table| ("events_table".to_owned(), binding::shown(table))));
+    Json::Object(out)
 }
 
 fn type_members(ty: &Type) -> Vec<(String, Json)> {

@@ -353,6 +353,10 @@ pub(crate) fn join(relation: TableFactor, on: Expr, left: bool) -> Join {
     Join { relation, global: false, join_operator: if left { JoinOperator::Left(on) } else { JoinOperator::Inner(on) } }
 }
 
+pub(crate) fn full_join(relation: TableFactor, on: Expr) -> Join {
+    Join { relation, global: false, join_operator: JoinOperator::FullOuter(JoinConstraint::On(on.0)) }
+}
+
 /// A SELECT in the making.
 pub(crate) struct SelectSpec {
     pub(crate) projection: Vec<SelectItem>,

@@ -54,7 +54,8 @@ fn table(catalog: &Known) -> String {
         let properties: Vec<&str> = event.properties.iter().map(String::as_str).collect();
         table.row(vec!["event".to_owned(), name.clone(), properties.join(", "), origin(event.origin, event.seen)]);
     }
-    format!("time zone {}\n\n{}", catalog.timezone, table.render())
+    let bound = catalog.events_table.as_ref().map(|t| format!("events are read in place from {}\n", t.location)).unwrap_or_default();
+    format!("time zone {}\n{bound}\n{}", catalog.timezone, table.render())
 }
 
 /// A name's row, and those of the fields in its object, under the names that conditions have for them.

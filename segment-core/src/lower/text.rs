@@ -95,6 +95,7 @@ fn put_join(out: &mut String, join: &Join) {
     let (kind, on) = match &join.join_operator {
         JoinOperator::Inner(JoinConstraint::On(on)) => (" INNER JOIN ", on),
         JoinOperator::Left(JoinConstraint::On(on)) => (" LEFT JOIN ", on),
+        JoinOperator::FullOuter(JoinConstraint::On(on)) => (" FULL JOIN ", on),
         _ => return put!(out, " {join}"),
     };
     out.push_str(kind);

@@ -4,56 +4,61 @@ use sqlparser::ast::SetExpr;
 
 use super::arm::{self, Columns};
 use super::marks::{Form, Marks, Strategy, bits_name, mark_name};
-use super::{Lowered, Read, Tables};
+use super::users::{MARKS, Marked, PROFILES, Users};
+use super::{Key, Lowered, Read, Tables};
 use crate::catalog::{Builtin, Column, ColumnKind};
 use crate::dialect::Dialect;
-use crate::plan::{FieldRef, Leaf, Node, Plan, Source, Test};
+use crate::plan::{EventMatch, FieldRef, Interval, Leaf, Node, Plan, Source, Test};
 use crate::sql::{self, Aggregate, BinaryOperator, Expr, SelectSpec};
 use crate::time::Zone;
 use crate::types::Type;
-use crate::value::Value;
 
-/// Aliases: profiles, the grouped marks, the arms' union.
-const PROFILES: &str = "p";
-const MARKS: &str = "e";
+/// The alias of the arms' union.
 const ARMS: &str = "a";
 
 pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, tables: &Tables, strategy: Strategy) -> Lowered {
     let arms = marks.arms(strategy);
     let form = Form::of(strategy, &arms);
-    let cx = Tree { plan, marks, form: &form, dialect, tables, strategy };
-    let reads = arms.iter().map(|a| Read { events: a.events.clone(), window: a.window }).collect();
-    let mut joins = Vec::new();
-    if strategy != Strategy::Subqueries {
-        let selects: Vec<SetExpr> =
-            arms.iter().map(|a| arm::select(a, marks, &plan.zone, dialect, tables, strategy, Columns::Marks(&form))).collect();
-        let several = selects.len() > 1;
-        if let Some(union) = sql::union_all(selects) {
-            let grouped = if several { regrouped(union, &form, marks.leaves.len()) } else { union };
-            let left = without_marks(&plan.root).possibly_true;
-            joins.push(sql::join(sql::derived(sql::query(grouped), MARKS), users_equal(MARKS), left));
-        }
+    let mut reads: Vec<Read> = arms.iter().map(|a| Read { events: a.events.clone(), window: a.window }).collect();
+    let key = tables.key.column();
+    let joined = strategy != Strategy::Subqueries;
+    let columns = if joined { Columns::Marks(&form) } else { Columns::UserOnly };
+    // Of subqueries, only who they find is looked at here, and that only if it says who the users are.
+    let selects = arms.iter().filter(|_| joined || tables.key == Key::Id);
+    let selects: Vec<SetExpr> = selects.map(|a| arm::select(a, marks, &plan.zone, dialect, tables, strategy, columns)).collect();
+    let several = selects.len() > 1;
+    let marked = sql::union_all(selects).map(|union| Marked {
+        users: match (several, joined) {
+            (false, _) => union,
+            (true, true) => regrouped(union, key, &form.names(marks.leaves.len()), &form),
+            (true, false) => regrouped(union, key, &[], &Form::Columns),
+        },
+        joined,
+        left: without_marks(&plan.root).possibly_true,
+    });
+    let users = Users::new(plan, tables, marked, dialect);
+    if users.reads_all {
+        reads.push(Read { events: EventMatch::Any, window: Interval { start: None, end: i64::MAX } });
     }
+    let mut joins = users.joins.clone();
     for (i, key) in marks.lists.iter().enumerate() {
         let name = list_name(i);
         let table = tables.lists.get(key).cloned().unwrap_or_default();
-        let on = sql::binary(sql::column_of(&name, "user_id"), BinaryOperator::Eq, sql::column_of(PROFILES, "user_id"));
+        let on = sql::binary(sql::column_of(&name, "user_id"), BinaryOperator::Eq, users.builtin(Builtin::UserId));
         joins.push(sql::join(sql::table(&table, Some(&name)), on, true));
     }
-    let mut conditions = vec![cx.universe()];
+    let cx = Tree { plan, marks, form: &form, dialect, tables, strategy, users: &users };
+    let mut conditions: Vec<Expr> = users.universe.iter().cloned().collect();
     match plan.root.as_ref() {
         Node::Const(true) => {}
         Node::All(children) => conditions.extend(children.iter().map(|c| cx.node(c))),
         root => conditions.push(cx.node(root)),
     }
     let body = sql::select(SelectSpec {
-        projection: vec![
-            sql::item(sql::column_of(PROFILES, "user_no"), "user_no"),
-            sql::item(sql::column_of(PROFILES, "user_id"), "user_id"),
-        ],
-        from: sql::table(&tables.profiles, Some(PROFILES)),
+        projection: vec![sql::item(users.number.clone(), "user_no"), sql::item(users.builtin(Builtin::UserId), "user_id")],
+        from: users.from.clone(),
         joins,
-        selection: Some(sql::and(conditions)),
+        selection: (!conditions.is_empty()).then(|| sql::and(conditions)),
         group_by: Vec::new(),
         having: None,
     });
@@ -61,8 +66,7 @@ pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, table
 }
 
 /// One row a user over the arms' union: each mark comes from one arm at most, so that bits add up.
-fn regrouped(union: SetExpr, form: &Form, leaves: usize) -> SetExpr {
-    let names = form.names(leaves);
+fn regrouped(union: SetExpr, key: &str, names: &[String], form: &Form) -> SetExpr {
     let (together, selection) = match form {
         Form::Columns => ("max", None),
         Form::Bits(_) => {
@@ -70,20 +74,16 @@ fn regrouped(union: SetExpr, form: &Form, leaves: usize) -> SetExpr {
             ("sum", Some(sql::or(names.iter().map(any).collect())))
         }
     };
-    let mut projection = vec![sql::item(sql::column("user_no"), "user_no")];
+    let mut projection = vec![sql::item(sql::column(key), key)];
     projection.extend(names.iter().map(|name| sql::item(Aggregate::new(together, [sql::column(name)]).expr(), name)));
     sql::select(SelectSpec {
         projection,
         from: sql::derived(sql::query(union), ARMS),
         joins: Vec::new(),
         selection,
-        group_by: vec![sql::column("user_no")],
+        group_by: vec![sql::column(key)],
         having: None,
     })
-}
-
-fn users_equal(other: &str) -> Expr {
-    sql::binary(sql::column_of(other, "user_no"), BinaryOperator::Eq, sql::column_of(PROFILES, "user_no"))
 }
 
 fn list_name(i: usize) -> String {
@@ -97,14 +97,16 @@ struct Tree<'a> {
     dialect: &'a dyn Dialect,
     tables: &'a Tables,
     strategy: Strategy,
+    users: &'a Users,
 }
 
 impl Tree<'_> {
-    /// Users first seen before the instant; no first seen: always there.
-    fn universe(&self) -> Expr {
-        let seen = sql::column_of(PROFILES, Builtin::FirstSeenAt.name());
-        let before = sql::binary(seen.clone(), BinaryOperator::Lt, self.dialect.value(&Value::Timestamp(self.plan.as_of)));
-        sql::or(vec![sql::is_null(seen), before])
+    /// Where an attribute is; NULL where it is missing.
+    fn attribute(&self, field: &FieldRef) -> Expr {
+        match &field.source {
+            Source::Builtin(builtin) => self.users.builtin(*builtin),
+            Source::Column(..) | Source::MapKey(..) | Source::Item => stored(field, Some(PROFILES), &self.plan.zone, self.dialect),
+        }
     }
 
     /// True where the node holds; false or NULL elsewhere.
@@ -124,7 +126,7 @@ impl Tree<'_> {
     fn leaf(&self, leaf: &Leaf, holds: bool) -> Expr {
         match leaf {
             Leaf::Attribute(field, test) => {
-                let value = stored(field, Some(PROFILES), &self.plan.zone, self.dialect);
+                let value = self.attribute(field);
                 match (test, holds) {
                     (_, true) => test.lower(value, &field.ty, self.dialect),
                     (Test::Exists, false) => sql::is_null(value),
@@ -142,7 +144,11 @@ impl Tree<'_> {
                         return sql::boolean(false);
                     };
                     let select = arm::select(arm, self.marks, &self.plan.zone, self.dialect, self.tables, self.strategy, Columns::UserOnly);
-                    return sql::in_subquery(sql::column_of(PROFILES, "user_no"), sql::query(select), !marked);
+                    let key = match self.tables.key {
+                        Key::Number => self.users.number.clone(),
+                        Key::Id => self.users.builtin(Builtin::UserId),
+                    };
+                    return sql::in_subquery(key, sql::query(select), !marked);
                 }
                 match self.form {
                     Form::Columns => {
@@ -165,8 +171,8 @@ impl Tree<'_> {
             }
             Leaf::Sample(sample) => {
                 let (id, ty) = match &sample.by {
-                    None => (sql::column_of(PROFILES, Builtin::UserId.name()), Type::String),
-                    Some(field) => (stored(field, Some(PROFILES), &self.plan.zone, self.dialect), field.ty.clone()),
+                    None => (self.users.builtin(Builtin::UserId), Type::String),
+                    Some(field) => (self.attribute(field), field.ty.clone()),
                 };
                 let inside = self.dialect.in_sample(id, &ty, sample);
                 if holds { inside } else { sql::not(sql::coalesce_false(inside)) }
