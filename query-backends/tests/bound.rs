@@ -202,6 +202,22 @@ async fn what_a_binding_refuses() {
     let catalog: Catalog = declare::declare(&pinned.catalog, &own).unwrap();
     let error = workspace.set_catalog(pinned.version, &catalog).await.unwrap_err();
     assert!(error.to_string().contains("Muster's own"), "{error}");
+
+    // Events of its own would not be seen; nor may an import bind others.
+    let mut writer = workspace.begin_write().await.unwrap();
+    assert!(writer.event_file(0).err().unwrap().to_string().contains("takes none of its own"));
+    let unbound = Catalog { events_table: None, ..(*pinned.catalog).clone() };
+    assert!(writer.set_catalog(&unbound).await.unwrap_err().to_string().contains("events_table"));
+    drop(writer);
+
+    // A workspace that has events cannot be bound.
+    let store = Store::open_with(dir.path().join("data"), StoreConfig::default()).await.unwrap();
+    let full = store.create_workspace("full", "Europe/London").await.unwrap();
+    query_backends::conformance::lake::write(&full, &query_backends::conformance::World::standard()).await.unwrap();
+    let pinned = full.pin().await.unwrap();
+    let catalog = Catalog { events_table: workspace.pin().await.unwrap().catalog.events_table.clone(), ..(*pinned.catalog).clone() };
+    let error = full.set_catalog(pinned.version, &catalog).await.unwrap_err();
+    assert!(error.to_string().contains("events of its own"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
