@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use query_backends::Router;
 use segment_core::compile::{self, Checked};
 use segment_core::plan::Plan;
 use segment_core::resolve::Library;
@@ -115,10 +116,18 @@ pub(crate) struct Asked {
     pub(crate) checked: Checked,
 }
 
-/// Reads and resolves the condition of a command, whatever faults it has.
-pub(crate) async fn asked(evaluated: &Evaluated) -> Result<Asked, Failure> {
+/// Pins the present state, for whoever answers.
+pub(crate) async fn pin(workspace: &Workspace, router: &Router) -> Result<Pinned, Failure> {
+    Ok(if router.reads_shared() { workspace.pin_shared().await? } else { workspace.pin().await? })
+}
+
+/// Reads and resolves the condition of a command, whatever faults it has; over a state for `router` if something is to answer.
+pub(crate) async fn asked(evaluated: &Evaluated, router: Option<&Router>) -> Result<Asked, Failure> {
     let workspace = workspace(&evaluated.place).await?;
-    let pinned = workspace.pin().await?;
+    let pinned = match router {
+        Some(router) => pin(&workspace, router).await?,
+        None => workspace.pin().await?,
+    };
     let as_of = as_of(evaluated.as_of.as_deref(), &pinned.catalog.timezone)?;
     let text = read_text(&evaluated.condition)?;
     let checked = compile::check(&text, &pinned.catalog, &library(&pinned), as_of);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use query_backends::{Backend, MemoryBackend, Rate, Router, RouterConfig, key};
+use query_backends::{Backend, MemoryBackend, ProfilesRead, Rate, Router, RouterConfig, key};
 use segment_core::dialect::Dialect;
 use segment_core::lower::{Strategy, Tables};
 use store::Pinned;
@@ -87,7 +87,11 @@ fn rate(name: &str, settings: &Settings) -> Rate {
         start: Duration::from_millis(number("start_ms")),
         bytes_per_s: number("mib_per_s").saturating_mul(1 << 20),
         reads_all: name == "memory",
-        live: name == "cassandra",
+        profiles: match name {
+            "cassandra" => ProfilesRead::Live,
+            "trino" => ProfilesRead::Shared,
+            _ => ProfilesRead::Pinned,
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a query went to a backend: for programs and for people.
 
 use query_backends::Routing;
+use segment_core::time::format_instant;
 use serde_json::{Value, json};
 
 use crate::output::Table;
@@ -12,6 +13,7 @@ pub(crate) fn json(routing: &Routing) -> Value {
             "backend": c.backend,
             "verdict": c.verdict.name(),
             "why": c.why,
+            "profiles_as_of": c.profiles_as_of.map(format_instant),
             "cost_ms": c.cost.map(|t| (t.as_secs_f64() * 1e3).round()),
         })
     };

@@ -28,7 +28,7 @@ pub use memory::MemoryBackend;
 #[cfg(feature = "parquet")]
 pub use parquet::{ParquetBackend, ParquetConfig};
 pub use progress::{Progress, ProgressNow};
-pub use router::{Choice, Rate, Router, RouterConfig, Routing, Verdict};
+pub use router::{Choice, ProfilesRead, Rate, Router, RouterConfig, Routing, Verdict};
 pub use state::{event_reads, key};
 #[cfg(feature = "trino")]
 pub use trino::{TrinoBackend, TrinoConfig};

@@ -71,7 +71,7 @@ impl Decimal {
             None => (false, number),
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let digits = format!("{whole}{fraction}");
+        let digits = [whole, fraction].concat();
         let significant = digits.trim_end_matches('0');
         let dropped = digits.len() - significant.len();
         let significant = significant.trim_start_matches('0');
@@ -85,7 +85,10 @@ impl Decimal {
         if significant.len() > DIGITS_MAX {
             return Err(DecimalError::Digits);
         }
-        let magnitude = BigInt::from_str(significant).map_err(|_| DecimalError::NotANumber)?;
+        let magnitude = match significant.parse::<u64>() {
+            Ok(magnitude) => BigInt::from(magnitude),
+            Err(_) => BigInt::from_str(significant).map_err(|_| DecimalError::NotANumber)?,
+        };
         let mantissa = if negative { -magnitude } else { magnitude };
         Ok(Decimal { mantissa, exponent: i32::try_from(exponent).map_err(|_| DecimalError::Exponent)? })
     }
@@ -208,6 +211,11 @@ impl Decimal {
         self.scaled_floor(SUM_PLACES)
     }
 
+    /// Whether it is a number of whole micro-units.
+    pub fn is_micros(&self) -> bool {
+        self.exponent >= -SUM_PLACES
+    }
+
     /// What it is above `micros_floor`, in micro-units: a fraction, from 0 to 1, 1 left out.
     pub fn below_micros(&self) -> (BigInt, BigInt) {
         let shift = self.exponent + SUM_PLACES;
@@ -226,7 +234,7 @@ impl Decimal {
 
     /// Whole micro-units, if it is some number of them: what no sum can equal has none.
     pub fn micros_exact(&self) -> Option<BigInt> {
-        (self.exponent >= -SUM_PLACES).then(|| self.micros_floor())
+        self.is_micros().then(|| self.micros_floor())
     }
 
     fn scaled_floor(&self, places: i32) -> BigInt {
@@ -265,10 +273,19 @@ impl PartialOrd for Decimal {
 /// Plain notation, without trailing zeros and never with an exponent, which not every engine reads. Always a JSON number.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places = self.exponent.unsigned_abs() as usize;
+        if let (Ok(mantissa), Some(unit)) = (i64::try_from(&self.mantissa), 10u64.checked_pow(self.exponent.unsigned_abs())) {
+            // Nearly every literal is so short, and needs no large numbers.
+            let (sign, magnitude) = (if mantissa < 0 { "-" } else { "" }, mantissa.unsigned_abs());
+            return match self.exponent.cmp(&0) {
+                Ordering::Less => write!(f, "{sign}{}.{:0places$}", magnitude / unit, magnitude % unit),
+                Ordering::Equal => write!(f, "{mantissa}"),
+                Ordering::Greater => write!(f, "{mantissa}{:0places$}", 0),
+            };
+        }
         if self.exponent >= 0 {
             return write!(f, "{}", &self.mantissa * pow10(self.exponent));
         }
-        let places = self.exponent.unsigned_abs() as usize;
         let digits = format!("{:0>width$}", self.mantissa.magnitude().to_string(), width = places + 1);
         let (whole, fraction) = digits.split_at(digits.len() - places);
         let sign = if self.mantissa.sign() == Sign::Minus { "-" } else { "" };
@@ -330,10 +347,20 @@ fn pow10(exponent: i32) -> BigInt {
     BigInt::from(10u8).pow(exponent.unsigned_abs())
 }
 
+/// Bits by which the lengths of two magnitudes have to differ for one to be the greater for certain: 1, and what doubles are inexact by.
+const LENGTHS_APART: f64 = 1.125;
+
 fn compare_scaled(a: &BigInt, a_exponent: i32, b: &BigInt, b_exponent: i32) -> Ordering {
     match a.sign().cmp(&b.sign()) {
         Ordering::Equal => {}
         different @ (Ordering::Less | Ordering::Greater) => return different,
+    }
+    // The logarithm of a magnitude to the base 2 is up to one below this.
+    let length = |magnitude: &BigInt, exponent: i32| magnitude.bits() as f64 + f64::from(exponent) * std::f64::consts::LOG2_10;
+    let longer = length(a, a_exponent) - length(b, b_exponent);
+    if longer.abs() > LENGTHS_APART && a.sign() != Sign::NoSign {
+        // So far apart that no power of ten is needed.
+        return if (longer > 0.0) == (a.sign() == Sign::Plus) { Ordering::Greater } else { Ordering::Less };
     }
     match a_exponent.cmp(&b_exponent) {
         Ordering::Equal => a.cmp(b),

@@ -128,11 +128,25 @@ impl Pointer<'_> {
         Pointer { before: Some(self), step: Step::Key(name) }
     }
 
+    fn put(&self, text: &mut String) {
+        let Some(before) = self.before else { return };
+        before.put(text);
+        text.push('/');
+        match self.step {
+            Step::Key(name) if name.contains(['~', '/']) => text.push_str(&name.replace('~', "~0").replace('/', "~1")),
+            Step::Key(name) => text.push_str(name),
+            Step::Index(position) => text.push_str(itoa::Buffer::new().format(position)),
+        }
+    }
+
     /// The element at that position.
     pub(crate) fn index(&self, position: usize) -> Pointer<'_> {
         Pointer { before: Some(self), step: Step::Index(position) }
     }
 }
+
+/// Room for the text of a pointer into a tree that is not deep.
+const POINTER_BYTES: usize = 40;
 
 impl fmt::Display for Pointer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,16 +156,8 @@ impl fmt::Display for Pointer<'_> {
 
 impl From<&Pointer<'_>> for String {
     fn from(pointer: &Pointer<'_>) -> String {
-        let Some(before) = pointer.before else {
-            return String::new();
-        };
-        let mut text = String::from(before);
-        text.push('/');
-        match pointer.step {
-            Step::Key(name) if name.contains(['~', '/']) => text.push_str(&name.replace('~', "~0").replace('/', "~1")),
-            Step::Key(name) => text.push_str(name),
-            Step::Index(position) => text.push_str(&position.to_string()),
-        }
+        let mut text = String::with_capacity(POINTER_BYTES);
+        pointer.put(&mut text);
         text
     }
 }

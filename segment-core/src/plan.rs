@@ -106,7 +106,7 @@ pub enum Leaf {
 }
 
 /// Where a value is found.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldRef {
     /// Attribute, event property; item fields have no storage of their own and are `Source::Item`.
     pub source: Source,
@@ -114,6 +114,13 @@ pub struct FieldRef {
     pub path: Vec<String>,
     /// The type of the value found.
     pub ty: Type,
+}
+
+// Fields of one plan that differ nearly always differ in their paths.
+impl std::hash::Hash for FieldRef {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.path.hash(state);
+    }
 }
 
 /// What stores a value.
@@ -264,11 +271,12 @@ pub enum Test {
 
 impl Test {
     /// The values that it compares with by equality or order.
-    pub fn literals(&self) -> Vec<&Value> {
-        match self {
-            Test::Is(v, _) | Test::Lt(v) | Test::Lte(v) | Test::Gt(v) | Test::Gte(v) => vec![v],
-            Test::In(values, _) => values.iter().collect(),
-            Test::Between(low, high) => vec![low, high],
+    pub fn literals(&self) -> impl Iterator<Item = &Value> {
+        use std::slice::from_ref;
+        let (first, second): (&[Value], &[Value]) = match self {
+            Test::Is(v, _) | Test::Lt(v) | Test::Lte(v) | Test::Gt(v) | Test::Gte(v) => (from_ref(v), &[]),
+            Test::In(values, _) => (values, &[]),
+            Test::Between(low, high) => (from_ref(low), from_ref(high)),
             Test::Never
             | Test::Exists
             | Test::InWindow(_)
@@ -281,8 +289,9 @@ impl Test {
             | Test::HasAny(_)
             | Test::HasAll(_)
             | Test::IsEmpty
-            | Test::AnyItem(_) => Vec::new(),
-        }
+            | Test::AnyItem(_) => (&[], &[]),
+        };
+        first.iter().chain(second)
     }
 
     /// Whether no value can meet the test at this `as_of`.

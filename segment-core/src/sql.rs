@@ -3,131 +3,186 @@
 //! This is all that a dialect needs, in this crate or in another: an [`Expr`] cannot be taken apart, and no type of the SQL
 //! library shows. Statements are made by the lowering alone.
 //!
-//! Invariant: compound expressions are wrapped so that printing keeps their meaning, and literals are escaped here
-//! and nowhere else. Names of functions and types are `&'static str`, so no value of a user can stand there.
+//! The tree is our own, a tenth of the size of the SQL library's, because a condition becomes thousands of its nodes. `text` prints it,
+//! and `ast` makes the library's tree of it, for what only that can; a test holds both to one text.
+//!
+//! Invariant: compound expressions are printed with the brackets that keep their meaning (`is_loose`, `is_loose_in`), and
+//! names and texts are escaped where they are printed. Names of functions and types are `&'static str`, so no value of a user
+//! can stand there.
 
+mod ast;
+mod select;
+mod text;
 mod types;
 
+use std::borrow::Cow;
 use std::fmt;
 
-use sqlparser::ast::helpers::attached_token::AttachedToken;
-use sqlparser::ast::{
-    self, Array, CaseWhen, CastKind, DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LambdaFunction, LambdaSyntax,
-    ObjectName, ObjectNamePart, OneOrManyWithParens, OrderByExpr, OrderByOptions, Query, Select, SelectFlavor, SelectItem, SetExpr,
-    SetOperator, SetQuantifier, TableAlias, TableFactor, TableWithJoins, TypedString, UnaryOperator, Value as Literal,
-};
-
+pub(crate) use ast::{ident, object_name};
+pub(crate) use select::{Item, Join, JoinKind, Query, Select, Table};
 pub use types::{BinaryOperator, DataType};
+
+/// Parts of a chain that are joined one after the other. More are halved first, so that a thousand parts nest ten deep instead of a
+/// thousand.
+const CHAIN_MAX: usize = 16;
 
 /// An expression. It is printed as SQL by `Display`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Expr(pub(crate) ast::Expr);
+pub struct Expr(Node);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
+    Column(Cow<'static, str>),
+    /// Of an aliased table, which comes first.
+    ColumnOf(Box<(Cow<'static, str>, Box<str>)>),
+    Text(Box<str>),
+    Integer(i64),
+    Double(f64),
+    Boolean(bool),
+    Null,
+    Typed(Box<(DataType, Box<str>)>),
+    Binary(BinaryOperator, Box<(Expr, Expr)>),
+    /// Two at least.
+    Chain(Chained, Vec<Expr>),
+    Not(Box<Expr>),
+    IsNull(Box<Expr>),
+    IsNotNull(Box<Expr>),
+    In(Box<(Expr, Vec<Expr>)>),
+    /// In a query's rows, or not.
+    InQuery(Box<(Expr, Query)>, bool),
+    Between(Box<[Expr; 3]>),
+    Cast(Box<(Expr, DataType)>),
+    Case(Box<Case>),
+    Array(Vec<Expr>),
+    AtTimeZone(Box<(Expr, Expr)>),
+    Lambda(Box<(Lambda, Box<str>, Expr)>),
+    Call(Box<Aggregate>),
+}
+
+/// What stands between the parts of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chained {
+    And,
+    Or,
+    Plus,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Case {
+    /// A condition and its result.
+    first: (Expr, Expr),
+    more: Vec<(Expr, Expr)>,
+    otherwise: Option<Expr>,
+}
 
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&text::of_expr(self))
     }
 }
 
-/// The text with every quote twice.
-fn doubled(text: &str, quote: char) -> String {
-    if !text.contains(quote) {
-        return text.to_owned();
+impl Expr {
+    /// Whether it binds less tightly than a comparison, so that as an operand it stands in brackets.
+    fn is_loose(&self) -> bool {
+        match self.0 {
+            Node::Binary(..)
+            | Node::Chain(..)
+            | Node::Not(_)
+            | Node::IsNull(_)
+            | Node::IsNotNull(_)
+            | Node::In(_)
+            | Node::InQuery(..)
+            | Node::Between(_) => true,
+            Node::Column(_)
+            | Node::ColumnOf(_)
+            | Node::Text(_)
+            | Node::Integer(_)
+            | Node::Double(_)
+            | Node::Boolean(_)
+            | Node::Null
+            | Node::Typed(_)
+            | Node::Cast(_)
+            | Node::Case(_)
+            | Node::Array(_)
+            | Node::AtTimeZone(_)
+            | Node::Lambda(_)
+            | Node::Call(_) => false,
+        }
     }
-    text.split(quote).collect::<Vec<_>>().join(&format!("{quote}{quote}"))
-}
 
-/// A quoted identifier. Only names made by the catalog and by the lowering come here.
-pub(crate) fn ident(name: &str) -> Ident {
-    Ident::with_quote('"', doubled(name, '"'))
+    /// Whether it is a column of no table in particular, and of that name.
+    fn is_column(&self, name: &str) -> bool {
+        matches!(&self.0, Node::Column(own) if own == name)
+    }
+
+    /// Whether as a part of such a chain it stands in brackets: if it is a chain itself.
+    fn is_loose_in(&self, chained: Chained) -> bool {
+        match self.0 {
+            Node::Chain(Chained::And | Chained::Or, _) => true,
+            Node::Chain(Chained::Plus, _) | Node::Binary(BinaryOperator::Plus, _) => chained == Chained::Plus,
+            _ => false,
+        }
+    }
 }
 
 /// A column of no table in particular, or a lambda's parameter; its name is quoted.
-pub fn column(name: &str) -> Expr {
-    Expr(ast::Expr::Identifier(ident(name)))
+pub fn column(name: impl Into<Cow<'static, str>>) -> Expr {
+    Expr(Node::Column(name.into()))
 }
 
 /// A column of an aliased table.
-pub(crate) fn column_of(table: &str, name: &str) -> Expr {
-    Expr(ast::Expr::CompoundIdentifier(vec![ident(table), ident(name)]))
-}
-
-fn literal(value: Literal) -> Expr {
-    Expr(ast::Expr::Value(value.with_empty_span()))
+pub(crate) fn column_of(table: impl Into<Cow<'static, str>>, name: &str) -> Expr {
+    Expr(Node::ColumnOf(Box::new((table.into(), name.into()))))
 }
 
 /// A text literal, in single quotes, with quotes doubled and nothing else escaped.
-///
-/// The printer leaves a quote alone that follows a backslash or another quote, as if it were escaped already. With
-/// every quote doubled beforehand it prints the text as it is.
 pub fn string(text: &str) -> Expr {
-    literal(Literal::SingleQuotedString(doubled(text, '\'')))
+    Expr(Node::Text(text.into()))
 }
 
 /// A whole number.
 pub fn integer(n: i64) -> Expr {
-    literal(Literal::Number(n.to_string(), false))
+    Expr(Node::Integer(n))
 }
 
 /// A double, in a notation that every engine so far reads as one: `2.5E0`.
 pub fn double(x: f64) -> Expr {
-    literal(Literal::Number(format!("{x:E}"), false))
+    Expr(Node::Double(x))
 }
 
 /// `true` or `false`.
 pub fn boolean(b: bool) -> Expr {
-    literal(Literal::Boolean(b))
+    Expr(Node::Boolean(b))
 }
 
 /// `NULL`, of no type.
 pub fn null() -> Expr {
-    literal(Literal::Null)
+    Expr(Node::Null)
 }
 
 /// `DATE '2024-02-29'`: a type's name before a text.
 pub fn typed(data_type: DataType, text: &str) -> Expr {
-    Expr(ast::Expr::TypedString(TypedString {
-        data_type: data_type.ast(),
-        value: Literal::SingleQuotedString(doubled(text, '\'')).with_empty_span(),
-        uses_odbc_syntax: false,
-    }))
-}
-
-/// Boxed, and wrapped if it binds less tightly than a comparison. Expressions are large, so they move once.
-fn nested(expr: Expr) -> Box<ast::Expr> {
-    let loose = matches!(
-        expr.0,
-        ast::Expr::BinaryOp { .. }
-            | ast::Expr::UnaryOp { .. }
-            | ast::Expr::Between { .. }
-            | ast::Expr::InList { .. }
-            | ast::Expr::InSubquery { .. }
-            | ast::Expr::IsNull(_)
-            | ast::Expr::IsNotNull(_)
-    );
-    let expr = Box::new(expr.0);
-    if loose { Box::new(ast::Expr::Nested(expr)) } else { expr }
+    Expr(Node::Typed(Box::new((data_type, text.into()))))
 }
 
 /// `left op right`.
 pub fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr(ast::Expr::BinaryOp { left: nested(left), op: op.ast(), right: nested(right) })
+    Expr(Node::Binary(op, Box::new((left, right))))
 }
 
 /// `NOT expr`.
 pub fn not(expr: Expr) -> Expr {
-    Expr(ast::Expr::UnaryOp { op: UnaryOperator::Not, expr: nested(expr) })
+    Expr(Node::Not(Box::new(expr)))
 }
 
 /// `expr IS NULL`.
 pub fn is_null(expr: Expr) -> Expr {
-    Expr(ast::Expr::IsNull(nested(expr)))
+    Expr(Node::IsNull(Box::new(expr)))
 }
 
 /// `expr IS NOT NULL`.
 pub fn is_not_null(expr: Expr) -> Expr {
-    Expr(ast::Expr::IsNotNull(nested(expr)))
+    Expr(Node::IsNotNull(Box::new(expr)))
 }
 
 /// True where the expression is; never NULL.
@@ -135,98 +190,73 @@ pub fn coalesce_false(expr: Expr) -> Expr {
     call("coalesce", [expr, boolean(false)])
 }
 
-fn chain(mut parts: Vec<Expr>, op: ast::BinaryOperator, empty: Expr) -> Expr {
-    // Balanced, so that a thousand parts nest ten deep instead of a thousand.
+fn chain(mut parts: Vec<Expr>, chained: Chained, empty: Expr) -> Expr {
     if parts.len() <= 1 {
         return parts.pop().unwrap_or(empty);
     }
-    if parts.len() <= 16 {
-        let mut parts = parts.into_iter();
-        let first = parts.next().unwrap_or(empty);
-        let first = *in_chain(first, &op);
-        return Expr(parts.fold(first, |left, right| {
-            let right = in_chain(right, &op);
-            ast::Expr::BinaryOp { left: Box::new(left), op: op.clone(), right }
-        }));
+    if parts.len() > CHAIN_MAX {
+        let right = parts.split_off(parts.len() / 2);
+        parts = vec![chain(parts, chained, null()), chain(right, chained, null())];
     }
-    let right = parts.split_off(parts.len() / 2);
-    let (left, right) = (chain(parts, op.clone(), empty.clone()), chain(right, op.clone(), empty));
-    Expr(ast::Expr::BinaryOp { left: nested(left), op, right: nested(right) })
-}
-
-/// A part of a chain, boxed, and wrapped if it is a chain itself.
-fn in_chain(part: Expr, op: &ast::BinaryOperator) -> Box<ast::Expr> {
-    let wrapped = match &part.0 {
-        ast::Expr::BinaryOp { op: inner, .. } => matches!(inner, ast::BinaryOperator::And | ast::BinaryOperator::Or) || inner == op,
-        _ => false,
-    };
-    let part = Box::new(part.0);
-    if wrapped { Box::new(ast::Expr::Nested(part)) } else { part }
+    Expr(Node::Chain(chained, parts))
 }
 
 /// All of them; true for none.
 pub fn and(parts: Vec<Expr>) -> Expr {
-    chain(parts, ast::BinaryOperator::And, boolean(true))
+    chain(parts, Chained::And, boolean(true))
 }
 
 /// One of them at least; false for none.
 pub fn or(parts: Vec<Expr>) -> Expr {
-    chain(parts, ast::BinaryOperator::Or, boolean(false))
+    chain(parts, Chained::Or, boolean(false))
 }
 
 /// The sum of columns, literals and calls; 0 of nothing.
 pub(crate) fn plus(parts: Vec<Expr>) -> Expr {
-    chain(parts, ast::BinaryOperator::Plus, integer(0))
+    chain(parts, Chained::Plus, integer(0))
 }
 
 /// `expr IN (…)`; the list is not empty.
 pub fn in_list(expr: Expr, list: Vec<Expr>) -> Expr {
-    Expr(ast::Expr::InList { expr: nested(expr), list: list.into_iter().map(|e| e.0).collect(), negated: false })
+    Expr(Node::In(Box::new((expr, list))))
 }
 
-pub(crate) fn in_subquery(expr: Expr, query: Query, negated: bool) -> Expr {
-    Expr(ast::Expr::InSubquery { expr: nested(expr), subquery: Box::new(query), negated })
+pub(crate) fn in_query(expr: Expr, query: Query, holds: bool) -> Expr {
+    Expr(Node::InQuery(Box::new((expr, query)), holds))
 }
 
 /// `expr BETWEEN low AND high`.
 pub fn between(expr: Expr, low: Expr, high: Expr) -> Expr {
-    Expr(ast::Expr::Between { expr: nested(expr), negated: false, low: Box::new(low.0), high: Box::new(high.0) })
+    Expr(Node::Between(Box::new([expr, low, high])))
 }
 
 /// `CAST(expr AS type)`.
 pub fn cast(expr: Expr, data_type: DataType) -> Expr {
-    let (expr, data_type) = (Box::new(expr.0), data_type.ast());
-    Expr(ast::Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None })
+    Expr(Node::Cast(Box::new((expr, data_type))))
 }
 
 /// `CASE WHEN condition THEN result ELSE otherwise END`; without, NULL.
 pub fn case_when(condition: Expr, result: Expr, otherwise: Option<Expr>) -> Expr {
-    case(vec![(condition, result)], otherwise)
+    Expr(Node::Case(Box::new(Case { first: (condition, result), more: Vec::new(), otherwise })))
 }
 
-/// `CASE WHEN condition THEN result … ELSE otherwise END`.
+/// `CASE WHEN condition THEN result … ELSE otherwise END`; without a condition, what is otherwise.
 pub fn case_else(whens: Vec<(Expr, Expr)>, otherwise: Expr) -> Expr {
-    case(whens, Some(otherwise))
-}
-
-fn case(whens: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
-    Expr(ast::Expr::Case {
-        case_token: AttachedToken::empty(),
-        end_token: AttachedToken::empty(),
-        operand: None,
-        conditions: whens.into_iter().map(|(condition, result)| CaseWhen { condition: condition.0, result: result.0 }).collect(),
-        else_result: otherwise.map(|e| Box::new(e.0)),
-    })
+    let mut more = whens.into_iter();
+    match more.next() {
+        Some(first) => Expr(Node::Case(Box::new(Case { first, more: more.collect(), otherwise: Some(otherwise) }))),
+        None => otherwise,
+    }
 }
 
 /// `ARRAY[…]`.
 pub fn array(elem: Vec<Expr>) -> Expr {
-    Expr(ast::Expr::Array(Array { elem: elem.into_iter().map(|e| e.0).collect(), named: true }))
+    Expr(Node::Array(elem))
 }
 
 /// `expr AT TIME ZONE 'zone'`.
 pub fn at_time_zone(expr: Expr, zone: &str) -> Expr {
-    Expr(ast::Expr::AtTimeZone { timestamp: nested(expr), time_zone: Box::new(string(zone).0) })
+    Expr(Node::AtTimeZone(Box::new((expr, string(zone)))))
 }
 
 /// How an engine writes a function of one parameter.
@@ -240,11 +270,7 @@ pub enum Lambda {
 
 /// A function of one parameter, which the body finds as [`column`] of its name.
 pub fn lambda(syntax: Lambda, parameter: &str, body: Expr) -> Expr {
-    let syntax = match syntax {
-        Lambda::Arrow => LambdaSyntax::Arrow,
-        Lambda::Keyword => LambdaSyntax::LambdaKeyword,
-    };
-    Expr(ast::Expr::Lambda(LambdaFunction { params: OneOrManyWithParens::One(ident(parameter)), body: Box::new(body.0), syntax }))
+    Expr(Node::Lambda(Box::new((syntax, parameter.into(), body))))
 }
 
 /// `name(args)`; the name is not quoted.
@@ -253,26 +279,27 @@ pub fn call(name: &'static str, args: impl IntoIterator<Item = Expr>) -> Expr {
 }
 
 /// A call of an aggregate function, with its clauses.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Aggregate {
     name: &'static str,
-    args: Vec<FunctionArg>,
+    /// None: `*`.
+    args: Option<Vec<Expr>>,
     distinct: bool,
-    order_by: Vec<OrderByExpr>,
+    order_by: Vec<Expr>,
+    ascending: bool,
     filter: Option<Expr>,
 }
 
 impl Aggregate {
     /// `name(args)`; the name is not quoted.
     pub fn new(name: &'static str, args: impl IntoIterator<Item = Expr>) -> Self {
-        let args = args.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a.0))).collect();
-        Self { name, args, distinct: false, order_by: Vec::new(), filter: None }
+        let args = Some(args.into_iter().collect());
+        Self { name, args, distinct: false, order_by: Vec::new(), ascending: true, filter: None }
     }
 
     /// `count(*)`.
     pub fn count_rows() -> Self {
-        let args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
-        Self { name: "count", args, distinct: false, order_by: Vec::new(), filter: None }
+        Self { args: None, ..Self::new("count", []) }
     }
 
     /// `name(DISTINCT …)`.
@@ -283,8 +310,8 @@ impl Aggregate {
 
     /// `name(… ORDER BY …)`, all ascending or all descending.
     pub fn ordered(mut self, by: Vec<Expr>, ascending: bool) -> Self {
-        let options = OrderByOptions { asc: Some(ascending), nulls_first: None };
-        self.order_by = by.into_iter().map(|e| OrderByExpr { expr: e.0, options, with_fill: None }).collect();
+        self.order_by = by;
+        self.ascending = ascending;
         self
     }
 
@@ -296,127 +323,80 @@ impl Aggregate {
 
     /// The call.
     pub fn expr(self) -> Expr {
-        let clauses = if self.order_by.is_empty() { Vec::new() } else { vec![FunctionArgumentClause::OrderBy(self.order_by)] };
-        Expr(ast::Expr::Function(Function {
-            name: object_name(&[self.name], false),
-            uses_odbc_syntax: false,
-            parameters: FunctionArguments::None,
-            args: FunctionArguments::List(FunctionArgumentList {
-                duplicate_treatment: self.distinct.then_some(DuplicateTreatment::Distinct),
-                args: self.args,
-                clauses,
-            }),
-            filter: self.filter.map(|f| Box::new(f.0)),
-            null_treatment: None,
-            over: None,
-            within_group: Vec::new(),
-        }))
+        Expr(Node::Call(Box::new(self)))
     }
 }
 
-pub(crate) fn object_name<S: AsRef<str>>(parts: &[S], quoted: bool) -> ObjectName {
-    ObjectName(parts.iter().map(|p| ObjectNamePart::Identifier(if quoted { ident(p.as_ref()) } else { Ident::new(p.as_ref()) })).collect())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-pub(crate) fn item(expr: Expr, alias: &str) -> SelectItem {
-    match &expr.0 {
-        ast::Expr::Identifier(i) if i.value == alias => SelectItem::UnnamedExpr(expr.0),
-        _ => SelectItem::ExprWithAlias { expr: expr.0, alias: ident(alias) },
+    #[test]
+    fn nodes_are_small() {
+        assert!(size_of::<Expr>() <= 32, "{} bytes", size_of::<Expr>());
     }
-}
 
-pub(crate) fn alias(name: &str) -> TableAlias {
-    TableAlias { explicit: true, name: ident(name), columns: Vec::new() }
-}
-
-pub(crate) fn table(parts: &[String], name: Option<&str>) -> TableFactor {
-    TableFactor::Table {
-        name: object_name(parts, true),
-        alias: name.map(alias),
-        args: None,
-        with_hints: Vec::new(),
-        version: None,
-        with_ordinality: false,
-        partitions: Vec::new(),
-        json_path: None,
-        sample: None,
-        index_hints: Vec::new(),
+    /// Whatever can be part of whatever keeps its brackets: both printers give one text.
+    #[test]
+    fn both_printers_agree() {
+        let a = || column("a\"b");
+        let parts = || {
+            vec![
+                a(),
+                column_of("p", "x"),
+                string("it's '' \\'"),
+                integer(-3),
+                double(-2.5e300),
+                boolean(true),
+                null(),
+                typed(DataType::Date, "2024-02-29"),
+                binary(a(), BinaryOperator::Plus, integer(1)),
+                and(vec![a(), a()]),
+                or(vec![a(), a()]),
+                plus(vec![a(), a()]),
+                not(a()),
+                is_null(a()),
+                is_not_null(a()),
+                in_list(a(), vec![integer(1), integer(2)]),
+                between(a(), integer(1), integer(2)),
+                cast(a(), DataType::Map(Box::new(DataType::Varchar), Box::new(DataType::List(Box::new(DataType::Decimal(38, 6)))))),
+                case_when(a(), integer(1), None),
+                case_else(vec![(a(), a()), (a(), null())], a()),
+                array(vec![a(), null()]),
+                at_time_zone(a(), "Europe/London"),
+                lambda(Lambda::Arrow, "i", a()),
+                lambda(Lambda::Keyword, "i", a()),
+                Aggregate::count_rows().filtered(Some(a())).expr(),
+                Aggregate::new("f", [a(), a()]).distinct().expr(),
+                Aggregate::new("f", [a()]).ordered(vec![a(), a()], false).filtered(Some(a())).expr(),
+            ]
+        };
+        for part in parts() {
+            let around = [
+                part.clone(),
+                not(part.clone()),
+                is_null(part.clone()),
+                is_not_null(part.clone()),
+                binary(part.clone(), BinaryOperator::Minus, part.clone()),
+                in_list(part.clone(), vec![part.clone()]),
+                between(part.clone(), part.clone(), part.clone()),
+                cast(part.clone(), DataType::TimestampWithTimeZone(6)),
+                case_else(vec![(part.clone(), part.clone())], part.clone()),
+                at_time_zone(part.clone(), "UTC"),
+                array(vec![part.clone()]),
+                call("f", [part.clone()]),
+                and(vec![part.clone(), part.clone(), part.clone()]),
+                or(vec![part.clone(); 40]),
+                plus(vec![part.clone(), part]),
+            ];
+            for expr in around {
+                assert_eq!(expr.to_string(), expr.ast().to_string());
+            }
+        }
+        for data_type in
+            [DataType::Boolean, DataType::BigInt, DataType::Double, DataType::Json, DataType::Timestamp(3), DataType::Named("X")]
+        {
+            assert_eq!(data_type.to_string(), data_type.ast().to_string());
+        }
     }
-}
-
-pub(crate) fn derived(query: Query, name: &str) -> TableFactor {
-    TableFactor::Derived { lateral: false, subquery: Box::new(query), alias: Some(alias(name)), sample: None }
-}
-
-pub(crate) fn join(relation: TableFactor, on: Expr, left: bool) -> Join {
-    let on = JoinConstraint::On(on.0);
-    Join { relation, global: false, join_operator: if left { JoinOperator::Left(on) } else { JoinOperator::Inner(on) } }
-}
-
-pub(crate) fn full_join(relation: TableFactor, on: Expr) -> Join {
-    Join { relation, global: false, join_operator: JoinOperator::FullOuter(JoinConstraint::On(on.0)) }
-}
-
-/// A SELECT in the making.
-pub(crate) struct SelectSpec {
-    pub(crate) projection: Vec<SelectItem>,
-    pub(crate) from: TableFactor,
-    pub(crate) joins: Vec<Join>,
-    pub(crate) selection: Option<Expr>,
-    pub(crate) group_by: Vec<Expr>,
-    pub(crate) having: Option<Expr>,
-}
-
-pub(crate) fn select(spec: SelectSpec) -> SetExpr {
-    SetExpr::Select(Box::new(Select {
-        select_token: AttachedToken::empty(),
-        optimizer_hint: None,
-        distinct: None,
-        select_modifiers: None,
-        top: None,
-        top_before_distinct: false,
-        projection: spec.projection,
-        exclude: None,
-        into: None,
-        from: vec![TableWithJoins { relation: spec.from, joins: spec.joins }],
-        lateral_views: Vec::new(),
-        prewhere: None,
-        selection: spec.selection.map(|e| e.0),
-        connect_by: Vec::new(),
-        group_by: GroupByExpr::Expressions(spec.group_by.into_iter().map(|e| e.0).collect(), Vec::new()),
-        cluster_by: Vec::new(),
-        distribute_by: Vec::new(),
-        sort_by: Vec::new(),
-        having: spec.having.map(|e| e.0),
-        named_window: Vec::new(),
-        qualify: None,
-        window_before_qualify: false,
-        value_table_mode: None,
-        flavor: SelectFlavor::Standard,
-    }))
-}
-
-pub(crate) fn query(body: SetExpr) -> Query {
-    Query {
-        with: None,
-        body: Box::new(body),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: Vec::new(),
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: Vec::new(),
-    }
-}
-
-/// `UNION ALL` of one part at least.
-pub(crate) fn union_all(parts: Vec<SetExpr>) -> Option<SetExpr> {
-    parts.into_iter().reduce(|left, right| SetExpr::SetOperation {
-        op: SetOperator::Union,
-        set_quantifier: SetQuantifier::All,
-        left: Box::new(left),
-        right: Box::new(right),
-    })
 }

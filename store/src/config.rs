@@ -98,6 +98,29 @@ pub struct CassandraConfig {
     /// Seconds that the columnar mirror may be behind before a query has it follow; how old it is shows in `explain`.
     #[serde(default = "mirror_age_max_s")]
     pub mirror_age_max_s: u64,
+    /// Seconds that it may be behind where it cannot follow; beyond, no state is pinned.
+    #[serde(default = "mirror_behind_max_s")]
+    pub mirror_behind_max_s: u64,
+    /// Seconds that the table of profiles in a shared lake may be behind; then it is made anew before others read it.
+    #[serde(default = "shared_behind_max_s")]
+    pub shared_behind_max_s: u64,
+}
+
+impl CassandraConfig {
+    /// Some nodes; the rest as it is when nothing is said.
+    pub fn new(contact_points: Vec<String>) -> Self {
+        Self {
+            contact_points,
+            local_datacenter: None,
+            user: None,
+            password: None,
+            keyspace_prefix: keyspace_prefix(),
+            replicas: replicas(),
+            mirror_age_max_s: mirror_age_max_s(),
+            mirror_behind_max_s: mirror_behind_max_s(),
+            shared_behind_max_s: shared_behind_max_s(),
+        }
+    }
 }
 
 fn keyspace_prefix() -> String {
@@ -110,4 +133,12 @@ fn replicas() -> u32 {
 
 fn mirror_age_max_s() -> u64 {
     5
+}
+
+fn mirror_behind_max_s() -> u64 {
+    3600
+}
+
+fn shared_behind_max_s() -> u64 {
+    900
 }

@@ -30,6 +30,7 @@ mod bound;
 mod collect;
 mod columns;
 pub mod config;
+pub mod engines;
 pub mod error;
 pub mod lake;
 mod layout;

@@ -30,8 +30,10 @@ pub struct Pinned {
     pub lists: BTreeMap<String, ListInfo>,
     /// Saved conditions by key, as JSON text.
     pub segments: BTreeMap<String, String>,
-    /// The same state as tables that other engines read; `None` if the lake is in the directory.
+    /// The same state as tables that other engines read; `None` if the lake is in the directory, or for the reason in `not_shared`.
     pub shared: Option<SharedTables>,
+    /// Why the lake has no tables that do for this state, where it is shared. Retryable.
+    pub not_shared: Option<String>,
 }
 
 /// A pinned state as tables of the lake's catalog.
@@ -43,6 +45,9 @@ pub struct SharedTables {
     pub events: SharedTable,
     /// The profiles, in the columns of [`crate::profiles_schema`].
     pub profiles: SharedTable,
+    /// The instant up to which all changes are in those, microseconds; `None`: they are exactly the state's. Where profiles are in Cassandra they may
+    /// be behind the state's own [`ProfilesSnapshot`].
+    pub profiles_as_of: Option<i64>,
     /// Lists by key, each of one column `user_id`.
     pub lists: BTreeMap<String, SharedTable>,
 }

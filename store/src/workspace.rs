@@ -16,7 +16,7 @@ use crate::lake::snapshot::EventsSnapshot;
 use crate::lake::tables::{EVENTS, open_at};
 use crate::lists::{self, ListInfo};
 use crate::lock::Lock;
-use crate::meta::{EventsState, Garbage, ImportInfo, Prepared, Reading, SegmentInfo, State};
+use crate::meta::{EventsState, Garbage, ImportInfo, Prepared, PublishedProfiles, Reading, SegmentInfo, State};
 use crate::names::check_key;
 use crate::pinned::{Pinned, SharedTable, SharedTables};
 use crate::profiles::profiles_schema;
@@ -69,20 +69,22 @@ impl Workspace {
         };
         let State { version, catalog, profiles, .. } = reading.state;
         let objects = self.shared.lake.as_ref().map(|lake| lake.objects().clone());
-        let named = profiles.files.clone();
-        let published = profiles.published.clone();
+        let named = profiles.clone();
         let profiles = self.shared.profiles_snapshot(&self.name, profiles, &catalog).await?;
-        // What changed in Cassandra since the last import is in no table yet: then other engines would find others.
-        let shared = published.filter(|_| profiles.files == named).map(|published| SharedTables {
+        let lists = |l: &ListInfo| (l.key.clone(), SharedTable { table: l.table.clone(), snapshot_id: l.snapshot_id });
+        let tables = |published: PublishedProfiles, profiles_as_of| SharedTables {
             namespace: self.name.to_string(),
             events: SharedTable { table: EVENTS.to_owned(), snapshot_id },
             profiles: SharedTable { table: published.table, snapshot_id: published.snapshot_id },
-            lists: reading
-                .lists
-                .values()
-                .map(|l| (l.key.clone(), SharedTable { table: l.table.clone(), snapshot_id: l.snapshot_id }))
-                .collect(),
-        });
+            profiles_as_of,
+            lists: reading.lists.values().map(lists).collect(),
+        };
+        let as_of = self.shared.published_as_of(&named, &profiles);
+        let (shared, not_shared) = match (named.published, as_of) {
+            (Some(published), Ok(as_of)) => (Some(tables(published, as_of)), None),
+            (Some(_), Err(why)) => (None, Some(why)),
+            (None, _) => (None, None),
+        };
         let events = EventsSnapshot::new(table, snapshot_id, events_schema(&catalog), objects);
         let catalog = Arc::new(catalog);
         Ok(Pinned {
@@ -95,7 +97,34 @@ impl Workspace {
             lists: reading.lists,
             segments: reading.segments,
             shared,
+            not_shared,
         })
+    }
+
+    /// The same for engines that read a shared lake: if its table of profiles is further behind than `shared_behind_max_s` allows, it is made anew
+    /// first, which uploads the mirror's files that changed and takes as long as that takes. The write lock is held meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`pin`](Self::pin). If the table could not be made anew, the state has `not_shared`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the table is replaced or stays as it was.
+    pub async fn pin_shared(&self) -> Result<Pinned> {
+        let pinned = self.pin().await?;
+        if pinned.not_shared.is_none() || self.shared.cassandra_failed_lately() {
+            return Ok(pinned);
+        }
+        let shared = async { self.begin_write().await?.share_profiles().await };
+        match shared.await {
+            Ok(()) => self.pin().await,
+            Err(e @ (StoreError::Unavailable { .. } | StoreError::Busy(_))) => {
+                let not_shared = pinned.not_shared.map(|why| format!("{why}; it could not be made anew: {e}"));
+                Ok(Pinned { not_shared, ..pinned })
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// The events that somebody else writes, if the catalog binds any.

@@ -245,11 +245,21 @@ impl Writer {
     /// # Cancel safety
     ///
     /// Safe: either all of it is visible or nothing.
-    pub async fn commit(mut self, catalog: Catalog, import_record: serde_json::Value) -> Result<CommitInfo> {
+    pub async fn commit(self, catalog: Catalog, import_record: serde_json::Value) -> Result<CommitInfo> {
+        self.finish(catalog, Some(import_record)).await
+    }
+
+    /// Makes the profiles' table in a shared lake anew from the mirror of those in Cassandra; no import, and none in the ledger.
+    pub(crate) async fn share_profiles(self) -> Result<()> {
+        let catalog = self.catalog.clone();
+        self.finish(catalog, None).await.map(|_| ())
+    }
+
+    async fn finish(mut self, catalog: Catalog, record: Option<serde_json::Value>) -> Result<CommitInfo> {
         self.set_catalog(&catalog).await?;
         let workspace = self.workspace.clone();
         let (shared, name) = (&workspace.shared, workspace.name());
-        let import = ImportEntry { id: self.import.clone(), record: import_record };
+        let import = record.map(|record| ImportEntry { id: self.import.clone(), record });
         let mut rewritten = self.rewrite_profiles().await?;
         let changed = !self.files.is_empty() || rewritten.changed || catalog != self.state.catalog;
         let mut info = CommitInfo {
@@ -262,7 +272,9 @@ impl Writer {
             users: rewritten.files.iter().map(|f| f.rows).sum(),
         };
         if !changed {
-            shared.meta.record_import(name, info.version, &import).await?;
+            if let Some(import) = &import {
+                shared.meta.record_import(name, info.version, import).await?;
+            }
             return Ok(info);
         }
         let published = self.publish(&catalog, &mut rewritten).await?;
@@ -273,7 +285,7 @@ impl Writer {
         let profiles = ProfilesState { version: profiles_version, files: rewritten.files, published };
         let mut state = State { version: self.state.version + 1, catalog, events: self.state.events.clone(), profiles };
         if shared.lake.is_some() {
-            let (record, garbage) = (Some(import.record.clone()), rewritten.replaced.clone());
+            let (record, garbage) = (import.as_ref().map(|i| i.record.clone()), rewritten.replaced.clone());
             shared.meta.prepare(name, &Prepared { import: self.import.clone(), record, state: state.clone(), garbage }).await?;
             // The next writer may have to finish what is appended now, so the files must stay from here on.
             self.decided = true;
@@ -282,7 +294,7 @@ impl Writer {
         state.events = EventsState::of(&self.table, shared.lake.is_some());
         // From here on an error may come after the switch happened, so the files must stay; the next writer looks at the ledger.
         self.decided = true;
-        match shared.meta.switch(name, self.state.version, &state, Some(&import), &rewritten.replaced).await {
+        match shared.meta.switch(name, self.state.version, &state, import.as_ref(), &rewritten.replaced).await {
             Err(e @ StoreError::Conflict(_)) => {
                 self.decided = false;
                 return Err(e);

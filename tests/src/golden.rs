@@ -131,7 +131,7 @@ impl Topic {
             let plan = self.plan(case, &self.catalog).unwrap_or_else(|e| panic!("{}, {}: {e}", self.name, case.name));
             let dialect = dialect::named(dialect_name).unwrap_or_else(|| panic!("no dialect {dialect_name}"));
             let sql = match compile::lowered(&plan, dialect.as_ref(), &tables, Strategy::default()) {
-                Ok(lowered) => format!("{:#}", lowered.query),
+                Ok(lowered) => format!("{:#}", lowered.ast()),
                 Err(faults) => faults.iter().map(|d| format!("-- unsupported: {}", d.message)).collect::<Vec<_>>().join("\n"),
             };
             let gap = if out.is_empty() { "" } else { "\n" };

@@ -1,7 +1,7 @@
 //! Where the engines are, as `scripts/engines` puts it into the environment.
 
 use query_backends::TrinoConfig;
-use store::{LakeConfig, S3Config, Secret, StoreConfig};
+use store::StoreConfig;
 
 /// Trino, and a store with the lake that its catalog reads.
 ///
@@ -9,21 +9,5 @@ use store::{LakeConfig, S3Config, Secret, StoreConfig};
 ///
 /// The variable that is not set.
 pub fn trino() -> Result<(TrinoConfig, StoreConfig), String> {
-    let setting = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set; see docs/engines.md"));
-    let s3 = S3Config {
-        endpoint: Some(setting("MUSTER_S3_ENDPOINT")?),
-        region: setting("MUSTER_S3_REGION")?,
-        bucket: None,
-        access_key: Some(setting("MUSTER_S3_ACCESS_KEY")?),
-        secret_key: Some(Secret::new(setting("MUSTER_S3_SECRET_KEY")?)),
-        path_style: setting("MUSTER_S3_PATH_STYLE")? == "true",
-    };
-    let lake = LakeConfig {
-        warehouse: ["s3://", &setting("MUSTER_S3_BUCKET")?, "/warehouse"].concat(),
-        catalog_name: "muster".to_owned(),
-        catalog_url: Secret::new(setting("MUSTER_POSTGRES_URL")?),
-        s3,
-    };
-    let trino = TrinoConfig::new(setting("MUSTER_TRINO_URL")?, setting("MUSTER_TRINO_USER")?);
-    Ok((trino, StoreConfig { lake: Some(lake), ..StoreConfig::default() }))
+    Ok((TrinoConfig::of_engines()?, StoreConfig { lake: Some(store::engines::lake()?), ..StoreConfig::default() }))
 }

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::output;
 
 pub(super) async fn run(args: Evaluated) -> Result<(), Failure> {
-    let asked = context::asked(&args).await?;
+    let asked = context::asked(&args, None).await?;
     let checked = asked.checked;
     output::json(&json!({ "diagnostics": checked.diagnostics, "warnings": checked.warnings }))?;
     if checked.diagnostics.is_empty() { Ok(()) } else { Err(Failure::Reported) }

@@ -17,7 +17,7 @@ pub(super) async fn run(args: Explain) -> Result<(), Failure> {
     let settings = context::settings(Some(&args.place.data), &args.place.configured, Some(&engine))?;
     let router = engines::router(&engine, &settings)?;
     let strategy = engines::strategy(engine.strategy.as_deref())?;
-    let asked = context::asked(&args).await?;
+    let asked = context::asked(&args, Some(&router)).await?;
     let as_of = asked.as_of;
     let warnings = asked.checked.warnings.clone();
     let plan = context::plan_of(asked.checked)?;

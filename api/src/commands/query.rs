@@ -26,7 +26,7 @@ pub(super) async fn run(args: Query) -> Result<(), Failure> {
     let settings = context::settings(Some(&args.place.data), &args.place.configured, Some(&args.engine))?;
     let router = engines::router(&args.engine, &settings)?;
     let evaluated = Evaluated { place: args.place, condition: args.condition, as_of: args.as_of, output: Format::Text };
-    let asked = context::asked(&evaluated).await?;
+    let asked = context::asked(&evaluated, Some(&router)).await?;
     let as_of = asked.as_of;
     let warnings = asked.checked.warnings.clone();
     let plan = context::plan_of(asked.checked)?;
@@ -84,6 +84,11 @@ impl Ran {
     fn backend(&self) -> &'static str {
         self.routing.chosen().map_or("", |c| c.backend)
     }
+
+    /// The instant up to which whoever answered saw all changes of profiles.
+    fn profiles_as_of(&self) -> Option<i64> {
+        self.routing.chosen().and_then(|c| c.profiles_as_of)
+    }
 }
 
 struct Found {
@@ -102,11 +107,12 @@ impl Found {
         let mut out = output::stdout();
         write!(
             out,
-            "{{\"count\":{},\"as_of\":\"{}\",\"backend\":\"{}\",\"snapshot\":{},\"elapsed_ms\":{},\"routing\":{},\"users\":[",
+            "{{\"count\":{},\"as_of\":\"{}\",\"backend\":\"{}\",\"snapshot\":{},\"profiles_as_of\":{},\"elapsed_ms\":{},\"routing\":{},\"users\":[",
             self.ran.count,
             format_instant(self.as_of),
             self.ran.backend(),
             self.snapshot.map_or_else(|| "null".to_owned(), |id| format!("\"{id}\"")),
+            self.ran.profiles_as_of().map_or_else(|| "null".to_owned(), |at| format!("\"{}\"", format_instant(at))),
             self.elapsed_ms(),
             routing::json(&self.ran.routing)
         )?;
@@ -128,6 +134,9 @@ impl Found {
             self.ran.backend(),
             self.elapsed_ms()
         );
+        if let Some(at) = self.ran.profiles_as_of() {
+            text.push_str(&format!("  profiles with all changes in Cassandra up to {}\n", format_instant(at)));
+        }
         for id in self.ran.members.iter().take(SHOWN_IDS_MAX) {
             text.push_str(&format!("  {id}\n"));
         }
@@ -170,7 +179,7 @@ pub(super) async fn run_saved(
     let settings = context::settings(Some(&place.data), &place.configured, Some(engine))?;
     let router = engines::router(engine, &settings)?;
     let workspace = context::workspace(place).await?;
-    let pinned = Arc::new(workspace.pin().await?);
+    let pinned = Arc::new(context::pin(&workspace, &router).await?);
     let as_of = context::as_of(as_of, &pinned.catalog.timezone)?;
     let library = context::library(&pinned);
     let keys = if keys.is_empty() { pinned.segments.keys().cloned().collect() } else { keys };

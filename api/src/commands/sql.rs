@@ -13,7 +13,7 @@ pub(super) async fn run(args: Sql) -> Result<(), Failure> {
     let strategy = engines::strategy(args.strategy.as_deref())?.unwrap_or_default();
     let place = &args.evaluated.place;
     let settings = context::settings(Some(&place.data), &place.configured, None)?;
-    let asked = context::asked(&args.evaluated).await?;
+    let asked = context::asked(&args.evaluated, None).await?;
     let Some(dialect) = dialect::named(&args.dialect) else {
         return Err(Failure::Usage(format!("there is no dialect \"{}\": {}", args.dialect, dialect::NAMES.join(", "))));
     };
@@ -23,7 +23,7 @@ pub(super) async fn run(args: Sql) -> Result<(), Failure> {
     let lowered = compile::lowered(&plan, dialect.as_ref(), &tables, strategy)
         .map_err(|diagnostics| Failure::Condition { diagnostics, warnings: warnings.clone() })?;
     match args.evaluated.output {
-        Format::Text => output::text(&format!("{:#}", lowered.query)),
+        Format::Text => output::text(&format!("{:#}", lowered.ast())),
         Format::Json => output::json(&json!({
             "dialect": dialect.name(),
             "as_of": segment_core::time::format_instant(plan.as_of),

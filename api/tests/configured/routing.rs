@@ -89,6 +89,15 @@ fn fresher_profiles_come_first() {
     assert_eq!(answered("attribute.json", &strict, &[("cassandra", "chosen"), ("memory", "spare")]), members);
     let away = [&strict[..], &["cassandra.contact_points=127.0.0.1:1"]].concat();
     assert_eq!(answered("attribute.json", &away, &[("cassandra", "down"), ("memory", "chosen")]), members);
+    // It says whose profiles those are; and beyond the bound there is no answer.
+    let query = ["query", "--workspace", &workspace, "--condition", "attribute.json", "--as-of", AS_OF, "--output", "json"];
+    let away = [&["router.backends=memory,cassandra", "router.memory_start_ms=0"], &away[..]].concat();
+    let found = world.run(&query, &away).fine().value();
+    let why = found["routing"].as_array().unwrap().iter().find(|c| c["backend"] == "memory").unwrap()["why"].clone();
+    assert!(why.as_str().unwrap().starts_with("it stands in for cassandra, with profiles that are "), "{found:#}");
+    assert!(found["profiles_as_of"].is_string(), "{found:#}");
+    let refused = world.run(&query, &[&away[..], &["cassandra.mirror_age_max_s=0", "cassandra.mirror_behind_max_s=0"]].concat());
+    assert!(refused.code == 5 && refused.out.is_empty() && refused.err.contains("mirror_behind_max_s"), "{} {}", refused.code, refused.err);
     assert_eq!(answered("condition.json", &strict, &[("memory", "chosen"), ("cassandra", "unable")]), Value::from(&MEMBERS[..]));
 }
 

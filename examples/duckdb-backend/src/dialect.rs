@@ -278,7 +278,7 @@ fn midnight(date: Expr, zone: &Zone) -> Expr {
         (sql::binary(clock, BinaryOperator::Eq, shown.clone()), earlier(seconds))
     };
     let whens: Vec<(Expr, Expr)> = zone.folded_midnights().into_iter().map(when).collect();
-    if whens.is_empty() { found } else { sql::case_else(whens, found) }
+    sql::case_else(whens, found)
 }
 
 fn strings(items: &[String]) -> Expr {

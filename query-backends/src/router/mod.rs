@@ -9,6 +9,7 @@
 //! Every backend is asked the very same query: one plan, one `as_of`, one pinned state. If one is down (`Unavailable`, `Timeout`,
 //! `Overloaded`) before its first member came, the next is asked, and it rests: for a while it is asked last. Once a member has
 //! been handed on, a failure is the run's error: never are two backends' members mixed, and a part is never taken for the whole.
+//! Backends may differ in how fresh the profiles are that they read ([`ProfilesRead`]): each choice says it, and the pinned state bounds it.
 //!
 //! A router is a backend itself, which passes the conformance suite as each of its backends does: whoever runs queries
 //! need not know of it. Deliberately absent: trying again with the same backend (its own affair), and hedging.
@@ -24,7 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 
-pub use rank::Rate;
+pub use rank::{ProfilesRead, Rate};
 
 use crate::backend::{Backend, Capabilities, Explanation, Query, Run, RunOptions};
 use crate::conformance::chain;
@@ -75,6 +76,8 @@ pub struct Choice {
     pub why: String,
     /// The estimated cost; `None` where none was made, as there was nothing to compare.
     pub cost: Option<Duration>,
+    /// The instant up to which it sees all changes of profiles, microseconds; `None`: all there are, or those of the pinned state.
+    pub profiles_as_of: Option<i64>,
 }
 
 /// What became of a backend.
@@ -141,7 +144,10 @@ impl Asked<'_> {
     fn choose(&mut self, before: Vec<&str>) {
         self.choice.verdict = Verdict::Chosen;
         if !before.is_empty() {
-            self.choice.why = format!("it stands in for {}", before.join(" and "));
+            let behind = rank::behind(self.choice.profiles_as_of);
+            let profiles =
+                if behind.is_zero() { String::new() } else { format!(", with profiles that are {} behind", rank::shown(behind)) };
+            self.choice.why = format!("it stands in for {}{profiles}", before.join(" and "));
         }
     }
 }
@@ -162,6 +168,11 @@ impl Router {
     pub fn new(members: Vec<(Arc<dyn Backend>, Rate)>, absent: Vec<(&'static str, String)>, config: RouterConfig) -> Self {
         let resting = Resting::new(config.rest);
         Self { shared: Arc::new(Shared { members, absent, config, resting }) }
+    }
+
+    /// Whether a backend of it reads the tables of a shared lake, for which a state is best pinned by [`store::Workspace::pin_shared`].
+    pub fn reads_shared(&self) -> bool {
+        self.shared.members.iter().any(|(_, rate)| rate.profiles == ProfilesRead::Shared)
     }
 
     /// Runs a query until its first member has come, and says who answers it.
@@ -307,14 +318,15 @@ impl Router {
         let facts = able.iter().enumerate().map(|(place, (backend, rate))| Facts {
             place,
             resting: shared.resting.of(backend.name()),
-            behind: if rate.live { Duration::ZERO } else { rank::behind(query) },
+            behind: rank::behind(rate.profiles.as_of(query)),
             cost: estimate.as_ref().map(|e| rate.cost(e)),
             alone: able.len() == 1,
         });
         let ranked = rank::rank(facts.collect(), shared.config.fresh_within);
         let asked = ranked.into_iter().filter_map(|(facts, why)| {
-            let (backend, _) = able.get(facts.place)?;
-            let choice = Choice { cost: facts.cost, ..choice(backend.name(), Verdict::Spare, why) };
+            let (backend, rate) = able.get(facts.place)?;
+            let profiles_as_of = rate.profiles.as_of(query);
+            let choice = Choice { cost: facts.cost, profiles_as_of, ..choice(backend.name(), Verdict::Spare, why) };
             Some(Asked { backend, choice })
         });
         let asked = asked.collect();
@@ -324,7 +336,7 @@ impl Router {
 }
 
 fn choice(backend: &'static str, verdict: Verdict, why: String) -> Choice {
-    Choice { backend, verdict, why, cost: None }
+    Choice { backend, verdict, why, cost: None, profiles_as_of: None }
 }
 
 #[async_trait]

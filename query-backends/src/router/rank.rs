@@ -14,8 +14,31 @@ pub struct Rate {
     pub bytes_per_s: u64,
     /// Whether it reads every event there is, whatever the query needs.
     pub reads_all: bool,
-    /// Whether it reads profiles as they are now, rather than those of the pinned state.
-    pub live: bool,
+    /// Which profiles it reads.
+    pub profiles: ProfilesRead,
+}
+
+/// Which profiles a backend reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProfilesRead {
+    /// The pinned state's.
+    Pinned,
+    /// The table that the pinned state has in a shared lake.
+    Shared,
+    /// Those there are while it runs.
+    Live,
+}
+
+impl ProfilesRead {
+    /// The instant up to which it sees all changes of profiles, microseconds; `None`: all there are, or those of the pinned state.
+    pub(super) fn as_of(self, query: &Query) -> Option<i64> {
+        let pinned = query.pinned.as_ref()?;
+        match self {
+            Self::Pinned => pinned.profiles.as_of,
+            Self::Shared => pinned.shared.as_ref().map_or(pinned.profiles.as_of, |s| s.profiles_as_of),
+            Self::Live => None,
+        }
+    }
 }
 
 impl Rate {
@@ -43,9 +66,9 @@ pub(super) struct Facts {
     pub(super) alone: bool,
 }
 
-/// How far the profiles of a query's pinned state are behind.
-pub(super) fn behind(query: &Query) -> Duration {
-    let Some(as_of) = query.pinned.as_ref().and_then(|p| p.profiles.as_of) else { return Duration::ZERO };
+/// How far profiles are behind that have all changes up to an instant.
+pub(super) fn behind(as_of: Option<i64>) -> Duration {
+    let Some(as_of) = as_of else { return Duration::ZERO };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX));
     Duration::from_micros(u64::try_from(now.saturating_sub(as_of)).unwrap_or(0))
 }
@@ -149,7 +172,7 @@ mod tests {
 
     #[test]
     fn cost_is_start_and_bytes() {
-        let rate = Rate { start: Duration::from_millis(100), bytes_per_s: 1000, reads_all: false, live: false };
+        let rate = Rate { start: Duration::from_millis(100), bytes_per_s: 1000, reads_all: false, profiles: ProfilesRead::Pinned };
         let estimate = Estimate { events_bytes: 400, events_total_bytes: 9400, profiles_bytes: 600 };
         assert_eq!(rate.cost(&estimate), Duration::from_millis(1100));
         assert_eq!(Rate { reads_all: true, ..rate }.cost(&estimate), Duration::from_millis(10_100));

@@ -77,7 +77,7 @@ impl Backend for Failing {
 }
 
 fn rate(start_ms: u64) -> Rate {
-    Rate { start: Duration::from_millis(start_ms), bytes_per_s: 1 << 30, reads_all: false, live: false }
+    Rate { start: Duration::from_millis(start_ms), bytes_per_s: 1 << 30, reads_all: false, profiles: ProfilesRead::Pinned }
 }
 
 /// A router over these, the first being the cheapest.

@@ -61,6 +61,17 @@ impl TrinoConfig {
             retry_for_s: retry_for_s(),
         }
     }
+
+    /// The Trino that `scripts/engines` started, for tests and benchmarks.
+    ///
+    /// # Errors
+    ///
+    /// As [`store::engines::setting`].
+    pub fn of_engines() -> Result<Self, String> {
+        use store::engines::setting;
+        let config = Self::new(setting("MUSTER_TRINO_URL")?, setting("MUSTER_TRINO_USER")?);
+        Ok(Self { catalog: setting("MUSTER_TRINO_CATALOG")?, ..config })
+    }
 }
 
 fn catalog() -> String {

@@ -44,7 +44,7 @@ pub(super) async fn explain(backend: &TrinoBackend, query: &Query, pinned: &Pinn
         events,
         profiles,
         users: pinned.profiles.rows,
-        profiles_as_of: pinned.profiles.as_of,
+        profiles_as_of: pinned.shared.as_ref().and_then(|shared| shared.profiles_as_of),
     })
 }
 

@@ -27,12 +27,15 @@ pub(super) struct Prepared {
 impl Prepared {
     /// # Errors
     ///
-    /// `Rejected` for a state whose lake is not shared, `Unsupported` for a plan that Trino cannot run exactly.
+    /// `Rejected` for a state whose lake is not shared, `Unavailable` for one whose profiles there are too old, `Unsupported` for a plan that Trino cannot run exactly.
     pub(super) fn new(query: &Query, pinned: &Pinned, catalog: &str, ids: bool) -> Result<Self> {
-        let shared = pinned.shared.as_ref().ok_or_else(|| {
-            let what = "this state is in no tables that Trino sees: the lake is in a directory (set [s3] and [postgres] in muster.toml before \
-                        the first import), or profiles changed in Cassandra since the last import";
-            BackendError::new(ErrorKind::Rejected, what)
+        let shared = pinned.shared.as_ref().ok_or_else(|| match &pinned.not_shared {
+            Some(why) => BackendError::new(ErrorKind::Unavailable, why.clone()),
+            None => {
+                let what = "this state is in no tables that Trino sees: the lake is in a directory (set [s3] and [postgres] in muster.toml before \
+                            the first import)";
+                BackendError::new(ErrorKind::Rejected, what)
+            }
         })?;
         let list = |i: usize| format!("{LIST_PREFIX}{i}");
         let lists: BTreeMap<String, Vec<String>> = shared.lists.keys().enumerate().map(|(i, key)| (key.clone(), vec![list(i)])).collect();

@@ -6,6 +6,7 @@
 //! ±10^30), `compare_avg(sum, count, literal)` (-1, 0 or 1; NULL over nothing), `md5_hex(text)`. Each gives NULL for NULL.
 
 use std::cell::RefCell;
+use std::sync::LazyLock;
 
 use super::{Dialect, Support, sample_bound};
 use crate::condition::MeasureName;
@@ -199,7 +200,8 @@ impl Dialect for DataFusion {
     }
 
     fn sum_max(&self) -> Decimal {
-        Decimal::greatest(SUM_PRECISION as u32, SUM_SCALE as i32)
+        static MAX: LazyLock<Decimal> = LazyLock::new(|| Decimal::greatest(SUM_PRECISION as u32, SUM_SCALE as i32));
+        MAX.clone()
     }
 
     fn avg_support(&self, _: &Test) -> Support {

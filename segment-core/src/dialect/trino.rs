@@ -2,6 +2,8 @@
 
 mod avg;
 
+use std::sync::LazyLock;
+
 use self::avg::Compare;
 use super::{Dialect, Support, sample_bound};
 use crate::condition::MeasureName;
@@ -175,7 +177,8 @@ impl Dialect for Trino {
     }
 
     fn sum_max(&self) -> Decimal {
-        Decimal::greatest(DIGITS_MAX, SUM_SCALE)
+        static MAX: LazyLock<Decimal> = LazyLock::new(|| Decimal::greatest(DIGITS_MAX, SUM_SCALE));
+        MAX.clone()
     }
 
     fn avg_support(&self, _: &Test) -> Support {
@@ -257,7 +260,7 @@ fn midnight(date: Expr, zone: &Zone) -> Expr {
     let earlier = |seconds: i64| sql::call("date_add", vec![sql::string("second"), sql::integer(-seconds), found.clone()]);
     let when = |seconds: i64| (sql::binary(local(earlier(seconds)), BinaryOperator::Eq, shown.clone()), earlier(seconds));
     let whens: Vec<(Expr, Expr)> = zone.folded_midnights().into_iter().map(when).collect();
-    if whens.is_empty() { found } else { sql::case_else(whens, found) }
+    sql::case_else(whens, found)
 }
 
 fn array_of(element: DataType) -> DataType {

@@ -39,8 +39,11 @@ trait Tree: PartialEq {
     /// Whom it holds for if always, and if never.
     const HOLDS: (&'static str, &'static str);
 
-    /// Whether it is an intersection, and its children, if it is a group.
-    fn group(&self) -> Option<(bool, Vec<&Self>)>;
+    /// Whether it is an intersection, if it is a group.
+    fn group(&self) -> Option<bool>;
+
+    /// Its children, if it is a group.
+    fn children(&self) -> impl Iterator<Item = &Self>;
 
     /// What it is the complement of, if it is one.
     fn negated(&self) -> Option<&Self>;
@@ -55,12 +58,20 @@ trait Tree: PartialEq {
 impl Tree for Node {
     const HOLDS: (&'static str, &'static str) = ("holds for everyone", "holds for nobody");
 
-    fn group(&self) -> Option<(bool, Vec<&Self>)> {
+    fn group(&self) -> Option<bool> {
         match self {
-            Node::All(children) => Some((true, children.iter().map(Arc::as_ref).collect())),
-            Node::Any(children) => Some((false, children.iter().map(Arc::as_ref).collect())),
+            Node::All(_) => Some(true),
+            Node::Any(_) => Some(false),
             Node::Const(_) | Node::Not(_) | Node::Leaf(_) => None,
         }
+    }
+
+    fn children(&self) -> impl Iterator<Item = &Self> {
+        let children: &[Arc<Node>] = match self {
+            Node::All(children) | Node::Any(children) => children,
+            Node::Const(_) | Node::Not(_) | Node::Leaf(_) => &[],
+        };
+        children.iter().map(Arc::as_ref)
     }
 
     fn negated(&self) -> Option<&Self> {
@@ -117,12 +128,20 @@ fn is_test_fixed(test: &Test, meanings: &Meanings) -> bool {
 impl Tree for Filter {
     const HOLDS: (&'static str, &'static str) = ("always holds", "never holds");
 
-    fn group(&self) -> Option<(bool, Vec<&Self>)> {
+    fn group(&self) -> Option<bool> {
         match self {
-            Filter::All(children) => Some((true, children.iter().collect())),
-            Filter::Any(children) => Some((false, children.iter().collect())),
+            Filter::All(_) => Some(true),
+            Filter::Any(_) => Some(false),
             Filter::Const(_) | Filter::Not(_) | Filter::Test(..) => None,
         }
+    }
+
+    fn children(&self) -> impl Iterator<Item = &Self> {
+        let children: &[Filter] = match self {
+            Filter::All(children) | Filter::Any(children) => children,
+            Filter::Const(_) | Filter::Not(_) | Filter::Test(..) => &[],
+        };
+        children.iter()
     }
 
     fn negated(&self) -> Option<&Self> {
@@ -217,23 +236,18 @@ impl Lint<'_> {
             // Its operator has said so already, and why.
             return;
         }
-        let places = operand.places(&[test]);
-        for constant in [true, false] {
-            if places.all(|place| places.holds(test, place) == Some(constant)) {
-                self.out.push(constant_warning::<T>(pointer, constant == positive, "every value there can be gives the same answer"));
-            }
+        if let Some(constant) = operand.places(&[test]).answer(test) {
+            self.out.push(constant_warning::<T>(pointer, constant == positive, "every value there can be gives the same answer"));
         }
     }
 
     /// A group as a whole.
     fn group<T: Tree>(&mut self, tree: &T, at: &Pointer<'_>) {
-        let Some((all, children)) = tree.group() else {
+        let Some(all) = tree.group() else {
             return;
         };
         let mut parts = Vec::new();
-        for child in children {
-            flatten(child, all, &mut parts);
-        }
+        flatten(tree, all, &mut parts);
         if (2..=GROUP_COMPARED_MAX).contains(&parts.len())
             && let Some(why) = self.constant(&parts, all)
         {
@@ -241,30 +255,24 @@ impl Lint<'_> {
         }
     }
 
-    /// Why an intersection of these is empty, or their union everything, if it is.
-    fn constant<T: Tree>(&self, parts: &[&T], all: bool) -> Option<String> {
-        for (i, part) in parts.iter().enumerate() {
-            let (bare, sign) = unsigned(*part);
-            let complement = |other: &&T| {
-                let (other, other_sign) = unsigned(*other);
-                other_sign != sign && other == bare
-            };
-            if parts.iter().skip(i + 1).any(complement) && bare.is_fixed(self.meanings) {
+    /// Why an intersection of these is empty, or their union everything, if it is. Each comes with its sign.
+    fn constant<T: Tree>(&self, parts: &[(&T, bool)], all: bool) -> Option<String> {
+        for (i, (part, sign)) in parts.iter().enumerate() {
+            if parts.iter().skip(i + 1).any(|(other, other_sign)| other_sign != sign && other == part) && part.is_fixed(self.meanings) {
                 return Some("it has a condition beside that same condition's \"not\"".to_owned());
             }
         }
-        let mut places: HashMap<What<'_>, usize> = HashMap::default();
-        let mut by_operand: Vec<(Operand<'_>, Vec<(&Test, bool)>)> = Vec::new();
-        for part in parts {
-            let (bare, sign) = unsigned(*part);
-            let Some((operand, test)) = bare.tested() else { continue };
+        let mut places: HashMap<What<'_>, usize> = HashMap::with_capacity_and_hasher(parts.len(), Default::default());
+        let mut by_operand: Vec<(Operand<'_>, Vec<(&Test, bool)>)> = Vec::with_capacity(parts.len());
+        for (part, sign) in parts {
+            let Some((operand, test)) = part.tested() else { continue };
             if !operand.is_fixed(self.meanings) {
                 continue;
             }
             let place = *places.entry(operand.what).or_insert(by_operand.len());
             match by_operand.get_mut(place) {
-                Some((_, tests)) => tests.push((test, sign)),
-                None => by_operand.push((operand, vec![(test, sign)])),
+                Some((_, tests)) => tests.push((test, *sign)),
+                None => by_operand.push((operand, vec![(test, *sign)])),
             }
         }
         for (operand, tests) in by_operand.iter().filter(|(_, tests)| tests.len() > 1) {
@@ -282,16 +290,21 @@ impl Lint<'_> {
 
 /// The key of a group.
 fn word<T: Tree>(group: &T) -> &'static str {
-    if group.group().is_some_and(|(all, _)| all) { "all" } else { "any" }
+    if group.group() == Some(true) { "all" } else { "any" }
 }
 
-fn flatten<'n, T: Tree>(tree: &'n T, all: bool, out: &mut Vec<&'n T>) {
-    match tree.group() {
-        Some((inner, children)) if inner == all => children.into_iter().for_each(|child| flatten(child, all, out)),
-        _ => out.push(tree),
+/// The parts of a group, those of groups of its kind inside it too.
+fn flatten<'n, T: Tree>(group: &'n T, all: bool, parts: &mut Vec<(&'n T, bool)>) {
+    for child in group.children() {
+        if child.group() == Some(all) {
+            flatten(child, all, parts);
+        } else {
+            parts.push(unsigned(child));
+        }
     }
 }
 
+/// What the tree is, or is the complement of, and whether it is it.
 fn unsigned<T: Tree>(tree: &T) -> (&T, bool) {
     let mut sign = true;
     let mut tree = tree;

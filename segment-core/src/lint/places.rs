@@ -13,6 +13,13 @@ use crate::resolve::{Meanings, Seen};
 use crate::types::Type;
 use crate::value::Value;
 
+/// Values that a type has whatever it is compared with.
+static FALSE: Value = Value::Boolean(false);
+static TRUE: Value = Value::Boolean(true);
+static ZERO: Value = Value::Integer(0);
+static NO_STRINGS: Value = Value::Strings(Vec::new());
+static NO_OBJECTS: Value = Value::Objects(Vec::new());
+
 /// What tests are about.
 pub(super) struct Operand<'n> {
     pub(super) what: What<'n>,
@@ -67,16 +74,15 @@ impl<'n> Operand<'n> {
         }
     }
 
-    pub(super) fn places(&self, tests: &[&Test]) -> Places {
-        let mut literals = Vec::new();
-        match self.ty {
-            Type::Boolean => literals.extend([Value::Boolean(false), Value::Boolean(true)]),
-            Type::Strings => literals.push(Value::Strings(Vec::new())),
-            Type::Objects(_) => literals.push(Value::Objects(Vec::new())),
-            Type::Integer if self.from_zero => literals.push(Value::Integer(0)),
-            Type::String | Type::Integer | Type::Number | Type::Timestamp | Type::Date | Type::Object(_) | Type::Map(_) => {}
-        }
-        literals.extend(tests.iter().flat_map(|test| test.literals()).cloned());
+    pub(super) fn places(&self, tests: &[&'n Test]) -> Places<'n> {
+        let mut literals: Vec<&Value> = match self.ty {
+            Type::Boolean => vec![&FALSE, &TRUE],
+            Type::Strings => vec![&NO_STRINGS],
+            Type::Objects(_) => vec![&NO_OBJECTS],
+            Type::Integer if self.from_zero => vec![&ZERO],
+            Type::String | Type::Integer | Type::Number | Type::Timestamp | Type::Date | Type::Object(_) | Type::Map(_) => Vec::new(),
+        };
+        literals.extend(tests.iter().flat_map(|test| test.literals()));
         if self.from_zero {
             // No count is there.
             literals.retain(|literal| !matches!(literal, Value::Integer(n) if *n < 0));
@@ -87,15 +93,15 @@ impl<'n> Operand<'n> {
         if self.missing {
             list.push(Place::Missing);
         }
-        let mut before: Option<Value> = None;
+        let mut before: Option<&Value> = None;
         for literal in literals {
-            if self.room_below(before.as_ref(), &literal) {
-                list.push(Place::Between(before, Some(literal.clone())));
+            if self.room_below(before, literal) {
+                list.push(Place::Between(before, Some(literal)));
             }
-            list.push(Place::At(literal.clone()));
+            list.push(Place::At(literal));
             before = Some(literal);
         }
-        if *self.ty != Type::Boolean && before != Some(Value::Integer(i64::MAX)) {
+        if *self.ty != Type::Boolean && before != Some(&Value::Integer(i64::MAX)) {
             list.push(Place::Between(before, None));
         }
         let cases = || tests.iter().filter_map(|test| case_of_equality(test));
@@ -127,36 +133,42 @@ fn case_of_equality(test: &Test) -> Option<Case> {
 }
 
 /// Where a value can be.
-pub(super) enum Place {
+pub(super) enum Place<'n> {
     Missing,
     /// At a literal.
-    At(Value),
+    At(&'n Value),
     /// Above the one literal and below the next, if there are such.
-    Between(Option<Value>, Option<Value>),
+    Between(Option<&'n Value>, Option<&'n Value>),
 }
 
 /// The places that some tests tell apart.
-pub(super) struct Places {
-    list: Vec<Place>,
+pub(super) struct Places<'n> {
+    list: Vec<Place<'n>>,
     /// Whether texts are looked at by their folded form.
     folded: bool,
 }
 
-impl Places {
+impl Places<'_> {
     /// Whether something is so at every place.
-    pub(super) fn all(&self, so: impl FnMut(&Place) -> bool) -> bool {
+    pub(super) fn all(&self, so: impl FnMut(&Place<'_>) -> bool) -> bool {
         self.list.iter().all(so)
     }
 
+    /// What the test, one of those, gives at every place, if that is certain and the same.
+    pub(super) fn answer(&self, test: &Test) -> Option<bool> {
+        let first = self.holds(test, self.list.first()?)?;
+        self.all(|place| self.holds(test, place) == Some(first)).then_some(first)
+    }
+
     /// Whether the test, one of those, holds at a place; `None` where that is open.
-    pub(super) fn holds(&self, test: &Test, place: &Place) -> Option<bool> {
+    pub(super) fn holds(&self, test: &Test, place: &Place<'_>) -> Option<bool> {
         match place {
             Place::Missing => Some(test.holds(None)),
             // What they hold moves with `as_of`.
             Place::At(_) | Place::Between(..) if matches!(test, Test::InWindow(_) | Test::InDates(..)) => None,
             Place::At(Value::String(text)) if self.folded => at_folded(test, text),
             Place::At(value) => Some(test.holds(Some(value))),
-            Place::Between(low, high) => self.between(test, low.as_ref(), high.as_ref()),
+            Place::Between(low, high) => self.between(test, *low, *high),
         }
     }
 

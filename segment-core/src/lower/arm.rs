@@ -1,7 +1,5 @@
 //! One scan of the events, grouped by user, with a mark for each leaf.
 
-use sqlparser::ast::{SelectItem, SetExpr};
-
 use super::Tables;
 use super::marks::{Arm, Bit, Form, Marks, Strategy, mark_name};
 use super::sums;
@@ -9,7 +7,7 @@ use super::tree::stored;
 use crate::decimal::Decimal;
 use crate::dialect::Dialect;
 use crate::plan::{EventLeaf, EventMatch, FieldRef, Filter, Interval, Measure, Test};
-use crate::sql::{self, Aggregate, BinaryOperator, Expr, SelectSpec};
+use crate::sql::{self, Aggregate, BinaryOperator, Expr, Item, Select, Table};
 use crate::time::Zone;
 use crate::types::Type;
 use crate::value::Value;
@@ -23,7 +21,7 @@ pub(super) fn select(
     tables: &Tables,
     strategy: Strategy,
     columns: Columns<'_>,
-) -> SetExpr {
+) -> Select {
     let own: Vec<(usize, &EventLeaf)> = arm.leaves.iter().filter_map(|i| marks.leaves.get(*i).map(|l| (*i, *l))).collect();
     let shared_filter = match own.as_slice() {
         [(_, first), rest @ ..] if rest.iter().all(|(_, l)| l.filter == first.filter) => Some(&first.filter),
@@ -67,21 +65,21 @@ pub(super) fn select(
         tests.push((*i, if leaf.holds_over_nothing() { sql::not(test) } else { test }));
     }
     let key = tables.key.column();
-    let mut projection = vec![sql::item(sql::column(key), key)];
+    let mut projection = vec![Item::column(key)];
     match columns {
         Columns::UserOnly => {}
         Columns::Marks(Form::Columns) => projection.extend(one_each(&tests, marks.leaves.len(), dialect)),
         Columns::Marks(form @ Form::Bits(bits)) => projection.extend(packed(&mut tests, bits, &form.names(marks.leaves.len()))),
     }
     let having = (!all_marked && !tests.is_empty()).then(|| sql::or(tests.into_iter().map(|(_, test)| test).collect()));
-    sql::select(SelectSpec {
+    Select {
         projection,
-        from: sql::table(&tables.events, None),
+        from: Table::Named(tables.events.clone(), None),
         joins: Vec::new(),
         selection: (!conditions.is_empty()).then(|| sql::and(conditions)),
         group_by: vec![sql::column(key)],
         having,
-    })
+    }
 }
 
 /// What an arm hands on.
@@ -94,7 +92,7 @@ pub(super) enum Columns<'a> {
 }
 
 /// A column for each mark of the tree; NULL for those of other arms.
-fn one_each(tests: &[(usize, Expr)], leaves: usize, dialect: &dyn Dialect) -> Vec<SelectItem> {
+fn one_each(tests: &[(usize, Expr)], leaves: usize, dialect: &dyn Dialect) -> Vec<Item> {
     let several = tests.len() > 1;
     let mut own = tests.iter().peekable();
     let columns = (0..leaves).map(|i| {
@@ -103,7 +101,7 @@ fn one_each(tests: &[(usize, Expr)], leaves: usize, dialect: &dyn Dialect) -> Ve
             Some((_, test)) if several && !is_true(test) => sql::case_when(test.clone(), sql::integer(1), None),
             Some(_) => sql::integer(1),
         };
-        sql::item(mark, &mark_name(i))
+        Item::new(mark, &mark_name(i))
     });
     columns.collect()
 }
@@ -111,7 +109,7 @@ fn one_each(tests: &[(usize, Expr)], leaves: usize, dialect: &dyn Dialect) -> Ve
 /// The marks as bits, added up in their columns.
 ///
 /// Of several marks the tests are taken, so that each is written once: who has none of them is left out over the union.
-fn packed(tests: &mut Vec<(usize, Expr)>, bits: &[Bit], names: &[String]) -> Vec<SelectItem> {
+fn packed(tests: &mut Vec<(usize, Expr)>, bits: &[Bit], names: &[String]) -> Vec<Item> {
     let mut terms: Vec<Vec<Expr>> = names.iter().map(|_| Vec::new()).collect();
     let mut add = |i: usize, test: Option<Expr>| {
         let Some(bit) = bits.get(i) else { return };
@@ -127,7 +125,7 @@ fn packed(tests: &mut Vec<(usize, Expr)>, bits: &[Bit], names: &[String]) -> Vec
         [(i, _)] => add(*i, None),
         _ => std::mem::take(tests).into_iter().for_each(|(i, test)| add(i, Some(test))),
     }
-    terms.into_iter().zip(names).map(|(terms, name)| sql::item(sql::plus(terms), name)).collect()
+    terms.into_iter().zip(names).map(|(terms, name)| Item::new(sql::plus(terms), name)).collect()
 }
 
 fn is_true(test: &Expr) -> bool {
@@ -229,11 +227,11 @@ fn measure_test(leaf: &EventLeaf, only: Option<Expr>, zone: &Zone, dialect: &dyn
 /// neighbour on its own side.
 fn sum_bounds(test: &Test) -> Test {
     let floor = |v: &Value| match v {
-        Value::Decimal(d) => Value::Decimal(Decimal::from_micros(&d.micros_floor())),
+        Value::Decimal(d) if !d.is_micros() => Value::Decimal(Decimal::from_micros(&d.micros_floor())),
         other => other.clone(),
     };
     let ceil = |v: &Value| match v {
-        Value::Decimal(d) => Value::Decimal(Decimal::from_micros(&d.micros_ceil())),
+        Value::Decimal(d) if !d.is_micros() => Value::Decimal(Decimal::from_micros(&d.micros_ceil())),
         other => other.clone(),
     };
     match test {

@@ -63,9 +63,16 @@ pub(super) struct Marks<'a> {
 
 impl<'a> Marks<'a> {
     pub(super) fn collect(plan: &'a Plan) -> Self {
-        let mut marks =
-            Marks { leaves: Vec::new(), positions: HashMap::default(), lists: Vec::new(), ops: Vec::new(), measures: Vec::new() };
-        marks.node(&plan.root, &mut HashMap::default());
+        // Every event leaf has shown its window.
+        let leaves = plan.windows.len();
+        let mut marks = Marks {
+            leaves: Vec::with_capacity(leaves),
+            positions: HashMap::with_capacity_and_hasher(leaves, Default::default()),
+            lists: Vec::new(),
+            ops: Vec::new(),
+            measures: Vec::new(),
+        };
+        marks.node(&plan.root, &mut HashMap::with_capacity_and_hasher(leaves, Default::default()));
         marks
     }
 
@@ -126,7 +133,9 @@ impl<'a> Marks<'a> {
             match arms.get_mut(shared) {
                 Some(arm) => {
                     arm.leaves.push(i);
-                    arm.events = joined(&arm.events, &leaf.events);
+                    if arm.events != leaf.events {
+                        arm.events = joined(&arm.events, &leaf.events);
+                    }
                     arm.window = hull(arm.window, leaf.window);
                 }
                 None => arms.push(Arm { events: leaf.events.clone(), window: leaf.window, leaves: vec![i] }),
@@ -206,7 +215,6 @@ fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
 
 fn joined(a: &EventMatch, b: &EventMatch) -> EventMatch {
     match (a, b) {
-        (a, b) if a == b => a.clone(),
         (EventMatch::Names(a), EventMatch::Names(b)) => EventMatch::Names(a | b),
         _ => EventMatch::Any,
     }

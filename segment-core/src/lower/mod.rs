@@ -17,17 +17,15 @@ mod arm;
 mod marks;
 mod statement;
 mod sums;
-mod text;
 mod tree;
 mod users;
 
 use std::collections::BTreeMap;
 
-use sqlparser::ast::Query;
-
 use crate::diagnostics::{Code, Diagnostic};
 use crate::dialect::{Dialect, Support};
 use crate::plan::{EventMatch, Interval, Measure, Plan};
+use crate::sql::Query;
 
 pub use arm::filter;
 pub use marks::Strategy;
@@ -73,19 +71,13 @@ impl Key {
 /// A lowered plan.
 #[derive(Debug, Clone)]
 pub struct Lowered {
-    /// The query's AST.
-    pub query: Query,
+    query: Query,
+    /// The tables that it reads as they were.
+    as_of: Vec<AsOf>,
     /// What it reads of the events, one entry an arm, and one more where all are looked through for users; for pruning.
     pub reads: Vec<Read>,
     /// Keys of the lists that it joins.
     pub lists: Vec<String>,
-}
-
-impl Lowered {
-    /// The query as text on one line. For people, over several lines, it is `format!("{:#}", lowered.query)`.
-    pub fn sql(&self) -> String {
-        text::text(&self.query)
-    }
 }
 
 /// Events that an arm reads.

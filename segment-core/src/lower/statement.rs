@@ -5,12 +5,12 @@
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 use sqlparser::ast::{
-    Cte, DescribeAlias, Expr, Ident, ObjectType, SelectItem, SetExpr, Statement, TableAlias, TableFactor, TableVersion, UtilityOption,
-    WildcardAdditionalOptions, With,
+    Cte, DescribeAlias, Expr, Ident, ObjectType, Query, SelectItem, SetExpr, Statement, TableAlias, TableFactor, TableVersion,
+    UtilityOption, WildcardAdditionalOptions, With,
 };
 
 use super::Lowered;
-use crate::sql::{self, SelectSpec};
+use crate::sql::{self, Select, Table};
 
 /// A table as it was at a snapshot, under a name of one part that lowering was told ([`super::Tables`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,22 +24,36 @@ pub struct AsOf {
 }
 
 impl Lowered {
+    /// The query as text on one line. For people, over several lines, it is `format!("{:#}", lowered.ast())`.
+    pub fn sql(&self) -> String {
+        let query = self.query.text();
+        match self.with() {
+            Some(with) => format!("{with} {query}"),
+            None => query,
+        }
+    }
+
+    /// The query as the SQL library's tree, which prints as the same text.
+    pub fn ast(&self) -> Query {
+        Query { with: self.with(), ..self.query.ast() }
+    }
+
     /// The same over tables as they were: each is put before the query as
     /// `WITH "name" AS (SELECT * FROM table FOR VERSION AS OF snapshot)`.
     pub fn as_of(mut self, tables: &[AsOf]) -> Self {
-        let cte_tables: Vec<Cte> = tables.iter().map(bound).collect();
-        if !cte_tables.is_empty() {
-            self.query.with = Some(With { with_token: AttachedToken::empty(), recursive: false, cte_tables });
-        }
+        self.as_of = tables.to_vec();
         self
     }
 
     /// The same for `user_no` alone.
     pub fn numbers_only(mut self) -> Self {
-        if let SetExpr::Select(select) = self.query.body.as_mut() {
-            select.projection.truncate(1);
-        }
+        self.query.first.projection.truncate(1);
         self
+    }
+
+    fn with(&self) -> Option<With> {
+        let cte_tables: Vec<Cte> = self.as_of.iter().map(bound).collect();
+        (!cte_tables.is_empty()).then(|| With { with_token: AttachedToken::empty(), recursive: false, cte_tables })
     }
 
     /// The statement that says how the query would be run, `EXPLAIN (option argument, …) …`.
@@ -51,7 +65,7 @@ impl Lowered {
             verbose: false,
             query_plan: false,
             estimate: false,
-            statement: Box::new(Statement::Query(Box::new(self.query.clone()))),
+            statement: Box::new(Statement::Query(Box::new(self.ast()))),
             format: None,
             options: Some(options.iter().map(option).collect()),
         };
@@ -60,8 +74,8 @@ impl Lowered {
 
     /// The statement that makes a table of the query's result, `CREATE TABLE name AS …`.
     pub fn into_table(&self, name: &[String]) -> String {
-        let query = Some(Box::new(self.query.clone()));
-        Statement::CreateTable(CreateTableBuilder::new(sql::object_name(name, true)).query(query).build()).to_string()
+        let query = Some(Box::new(self.ast()));
+        Statement::CreateTable(CreateTableBuilder::new(sql::object_name(name)).query(query).build()).to_string()
     }
 }
 
@@ -70,7 +84,7 @@ pub fn drop_table(name: &[String]) -> String {
     let statement = Statement::Drop {
         object_type: ObjectType::Table,
         if_exists: true,
-        names: vec![sql::object_name(name, true)],
+        names: vec![sql::object_name(name)],
         cascade: false,
         restrict: false,
         purge: false,
@@ -81,17 +95,22 @@ pub fn drop_table(name: &[String]) -> String {
 }
 
 fn bound(table: &AsOf) -> Cte {
-    let mut from = sql::table(&table.table, None);
     let none = table.snapshot_id.is_none().then(|| sql::boolean(false));
-    if let (Some(snapshot_id), TableFactor::Table { version, .. }) = (table.snapshot_id, &mut from) {
-        *version = Some(at(snapshot_id));
+    let from = Table::Named(table.table.clone(), None);
+    let select = Select { projection: Vec::new(), from, joins: Vec::new(), selection: none, group_by: Vec::new(), having: None };
+    let mut query = sql::Query::from(select).ast();
+    if let SetExpr::Select(select) = query.body.as_mut() {
+        select.projection.push(SelectItem::Wildcard(WildcardAdditionalOptions::default()));
+        for from in &mut select.from {
+            if let TableFactor::Table { version, .. } = &mut from.relation {
+                *version = table.snapshot_id.map(at);
+            }
+        }
     }
-    let all = SelectItem::Wildcard(WildcardAdditionalOptions::default());
-    let body = SelectSpec { projection: vec![all], from, joins: Vec::new(), selection: none, group_by: Vec::new(), having: None };
     Cte {
         // A name before AS, which is not a table's alias.
-        alias: TableAlias { explicit: false, ..sql::alias(&table.name) },
-        query: Box::new(sql::query(sql::select(body))),
+        alias: TableAlias { explicit: false, name: sql::ident(&table.name), columns: Vec::new() },
+        query: Box::new(query),
         from: None,
         materialized: None,
         closing_paren_token: AttachedToken::empty(),
@@ -102,24 +121,25 @@ fn bound(table: &AsOf) -> Cte {
 fn at(snapshot_id: i64) -> TableVersion {
     let words = ["FOR", "VERSION", "AS", "OF"].iter().rev();
     TableVersion::Function(
-        words.fold(sql::integer(snapshot_id).0, |value, word| Expr::Prefixed { prefix: Ident::new(*word), value: Box::new(value) }),
+        words.fold(sql::integer(snapshot_id).ast(), |value, word| Expr::Prefixed { prefix: Ident::new(*word), value: Box::new(value) }),
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::Item;
 
     fn lowered() -> Lowered {
-        let body = SelectSpec {
-            projection: vec![sql::item(sql::column("user_no"), "user_no"), sql::item(sql::column("user_id"), "user_id")],
-            from: sql::table(&["profiles".to_owned()], Some("p")),
+        let select = Select {
+            projection: vec![Item::column("user_no"), Item::column("user_id")],
+            from: Table::Named(vec!["profiles".to_owned()], Some("p".into())),
             joins: Vec::new(),
             selection: None,
             group_by: Vec::new(),
             having: None,
         };
-        Lowered { query: sql::query(sql::select(body)), reads: Vec::new(), lists: Vec::new() }
+        Lowered { query: select.into(), as_of: Vec::new(), reads: Vec::new(), lists: Vec::new() }
     }
 
     fn parts(parts: &[&str]) -> Vec<String> {
@@ -140,7 +160,7 @@ mod tests {
         ]
         .join(" ");
         assert_eq!(pinned.sql(), expected);
-        assert_eq!(pinned.query.to_string(), expected);
+        assert_eq!(pinned.ast().to_string(), expected);
         assert_eq!(lowered().as_of(&[]).sql(), lowered().sql());
     }
 

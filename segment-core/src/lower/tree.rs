@@ -1,15 +1,13 @@
 //! The whole query: arms, joins, and the tree as one boolean expression.
 
-use sqlparser::ast::SetExpr;
-
 use super::arm::{self, Columns};
-use super::marks::{Form, Marks, Strategy, bits_name, mark_name};
+use super::marks::{Form, Marks, Strategy};
 use super::users::{MARKS, Marked, PROFILES, Users};
 use super::{Key, Lowered, Read, Tables};
 use crate::catalog::{Builtin, Column, ColumnKind};
 use crate::dialect::Dialect;
 use crate::plan::{EventMatch, FieldRef, Interval, Leaf, Node, Plan, Source, Test};
-use crate::sql::{self, Aggregate, BinaryOperator, Expr, SelectSpec};
+use crate::sql::{self, Aggregate, BinaryOperator, Expr, Item, Join, JoinKind, Query, Select, Table};
 use crate::time::Zone;
 use crate::types::Type;
 
@@ -19,19 +17,20 @@ const ARMS: &str = "a";
 pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, tables: &Tables, strategy: Strategy) -> Lowered {
     let arms = marks.arms(strategy);
     let form = Form::of(strategy, &arms);
+    let columns = form.names(marks.leaves.len());
     let mut reads: Vec<Read> = arms.iter().map(|a| Read { events: a.events.clone(), window: a.window }).collect();
     let key = tables.key.column();
     let joined = strategy != Strategy::Subqueries;
-    let columns = if joined { Columns::Marks(&form) } else { Columns::UserOnly };
+    let handed = if joined { Columns::Marks(&form) } else { Columns::UserOnly };
     // Of subqueries, only who they find is looked at here, and that only if it says who the users are.
     let selects = arms.iter().filter(|_| joined || tables.key == Key::Id);
-    let selects: Vec<SetExpr> = selects.map(|a| arm::select(a, marks, &plan.zone, dialect, tables, strategy, columns)).collect();
+    let selects: Vec<Select> = selects.map(|a| arm::select(a, marks, &plan.zone, dialect, tables, strategy, handed)).collect();
     let several = selects.len() > 1;
-    let marked = sql::union_all(selects).map(|union| Marked {
+    let marked = Query::union_all(selects).map(|union| Marked {
         users: match (several, joined) {
             (false, _) => union,
-            (true, true) => regrouped(union, key, &form.names(marks.leaves.len()), &form),
-            (true, false) => regrouped(union, key, &[], &Form::Columns),
+            (true, true) => regrouped(union, key, &columns, &form).into(),
+            (true, false) => regrouped(union, key, &[], &Form::Columns).into(),
         },
         joined,
         left: without_marks(&plan.root).possibly_true,
@@ -44,46 +43,46 @@ pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, table
     for (i, key) in marks.lists.iter().enumerate() {
         let name = list_name(i);
         let table = tables.lists.get(key).cloned().unwrap_or_default();
-        let on = sql::binary(sql::column_of(&name, "user_id"), BinaryOperator::Eq, users.builtin(Builtin::UserId));
-        joins.push(sql::join(sql::table(&table, Some(&name)), on, true));
+        let on = sql::binary(sql::column_of(name.clone(), "user_id"), BinaryOperator::Eq, users.builtin(Builtin::UserId));
+        joins.push(Join { table: Table::Named(table, Some(name.into())), on, kind: JoinKind::Left });
     }
-    let cx = Tree { plan, marks, form: &form, dialect, tables, strategy, users: &users };
+    let cx = Tree { plan, marks, form: &form, columns: &columns, dialect, tables, strategy, users: &users };
     let mut conditions: Vec<Expr> = users.universe.iter().cloned().collect();
     match plan.root.as_ref() {
         Node::Const(true) => {}
         Node::All(children) => conditions.extend(children.iter().map(|c| cx.node(c))),
         root => conditions.push(cx.node(root)),
     }
-    let body = sql::select(SelectSpec {
-        projection: vec![sql::item(users.number.clone(), "user_no"), sql::item(users.builtin(Builtin::UserId), "user_id")],
+    let select = Select {
+        projection: vec![Item::new(users.number.clone(), "user_no"), Item::new(users.builtin(Builtin::UserId), "user_id")],
         from: users.from.clone(),
         joins,
         selection: (!conditions.is_empty()).then(|| sql::and(conditions)),
         group_by: Vec::new(),
         having: None,
-    });
-    Lowered { query: sql::query(body), reads, lists: marks.lists.clone() }
+    };
+    Lowered { query: select.into(), as_of: Vec::new(), reads, lists: marks.lists.clone() }
 }
 
 /// One row a user over the arms' union: each mark comes from one arm at most, so that bits add up.
-fn regrouped(union: SetExpr, key: &str, names: &[String], form: &Form) -> SetExpr {
+fn regrouped(union: Query, key: &'static str, names: &[String], form: &Form) -> Select {
     let (together, selection) = match form {
         Form::Columns => ("max", None),
         Form::Bits(_) => {
-            let any = |name: &String| sql::binary(sql::column(name), BinaryOperator::NotEq, sql::integer(0));
+            let any = |name: &String| sql::binary(sql::column(name.clone()), BinaryOperator::NotEq, sql::integer(0));
             ("sum", Some(sql::or(names.iter().map(any).collect())))
         }
     };
-    let mut projection = vec![sql::item(sql::column(key), key)];
-    projection.extend(names.iter().map(|name| sql::item(Aggregate::new(together, [sql::column(name)]).expr(), name)));
-    sql::select(SelectSpec {
+    let mut projection = vec![Item::column(key)];
+    projection.extend(names.iter().map(|name| Item::new(Aggregate::new(together, [sql::column(name.clone())]).expr(), name)));
+    Select {
         projection,
-        from: sql::derived(sql::query(union), ARMS),
+        from: Table::Derived(union, ARMS.into()),
         joins: Vec::new(),
         selection,
         group_by: vec![sql::column(key)],
         having: None,
-    })
+    }
 }
 
 fn list_name(i: usize) -> String {
@@ -94,6 +93,8 @@ struct Tree<'a> {
     plan: &'a Plan,
     marks: &'a Marks<'a>,
     form: &'a Form,
+    /// The names of the marks' columns.
+    columns: &'a [String],
     dialect: &'a dyn Dialect,
     tables: &'a Tables,
     strategy: Strategy,
@@ -148,25 +149,26 @@ impl Tree<'_> {
                         Key::Number => self.users.number.clone(),
                         Key::Id => self.users.builtin(Builtin::UserId),
                     };
-                    return sql::in_subquery(key, sql::query(select), !marked);
+                    return sql::in_query(key, select.into(), marked);
                 }
-                match self.form {
-                    Form::Columns => {
-                        let mark = sql::column_of(MARKS, &mark_name(i));
-                        if marked { sql::is_not_null(mark) } else { sql::is_null(mark) }
-                    }
-                    Form::Bits(bits) => {
-                        let Some(bit) = bits.get(i) else {
-                            return sql::boolean(false);
-                        };
-                        let set = self.dialect.has_bit(sql::column_of(MARKS, &bits_name(bit.column)), bit.value);
-                        if marked { set } else { sql::not(sql::coalesce_false(set)) }
-                    }
+                let (column, bit) = match self.form {
+                    Form::Columns => (i, None),
+                    Form::Bits(bits) => bits.get(i).map_or((i, None), |bit| (bit.column, Some(bit.value))),
+                };
+                let Some(name) = self.columns.get(column) else {
+                    return sql::boolean(false);
+                };
+                let mark = sql::column_of(MARKS, name);
+                match bit {
+                    None if marked => sql::is_not_null(mark),
+                    None => sql::is_null(mark),
+                    Some(bit) if marked => self.dialect.has_bit(mark, bit),
+                    Some(bit) => sql::not(sql::coalesce_false(self.dialect.has_bit(mark, bit))),
                 }
             }
             Leaf::List(key) => {
                 let i = self.marks.lists.iter().position(|k| k == key).unwrap_or_default();
-                let member = sql::column_of(&list_name(i), "user_id");
+                let member = sql::column_of(list_name(i), "user_id");
                 if holds { sql::is_not_null(member) } else { sql::is_null(member) }
             }
             Leaf::Sample(sample) => {
@@ -182,10 +184,10 @@ impl Tree<'_> {
 }
 
 /// The expression that finds a stored value; NULL where it is missing.
-pub(super) fn stored(field: &FieldRef, table: Option<&str>, zone: &Zone, dialect: &dyn Dialect) -> Expr {
+pub(super) fn stored(field: &FieldRef, table: Option<&'static str>, zone: &Zone, dialect: &dyn Dialect) -> Expr {
     let plain = |name: &str| match table {
         Some(table) => sql::column_of(table, name),
-        None => sql::column(name),
+        None => sql::column(name.to_owned()),
     };
     match &field.source {
         Source::Builtin(builtin) => plain(builtin.name()),

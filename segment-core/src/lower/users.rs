@@ -4,13 +4,11 @@
 //! them, unless a member has a mark for certain. Then the marks say who they are, and only the events in the windows are read; whoever has a mark
 //! has an event before the instant of evaluation, and so is in the universe.
 
-use sqlparser::ast::{Join, SetExpr, TableFactor};
-
 use super::{Key, NUMBER_NONE, Tables};
 use crate::catalog::Builtin;
 use crate::dialect::Dialect;
 use crate::plan::{FieldRef, Leaf, Node, Plan, Source};
-use crate::sql::{self, Aggregate, BinaryOperator, Expr, SelectSpec};
+use crate::sql::{self, Aggregate, BinaryOperator, Expr, Item, Join, JoinKind, Query, Select, Table};
 use crate::value::Value;
 
 /// Aliases: profiles, the grouped marks, users by their events.
@@ -20,7 +18,7 @@ const SEEN: &str = "s";
 
 /// The users.
 pub(super) struct Users {
-    pub(super) from: TableFactor,
+    pub(super) from: Table,
     pub(super) joins: Vec<Join>,
     /// Who of them is in the universe; `None`: all of them.
     pub(super) universe: Option<Expr>,
@@ -35,7 +33,7 @@ pub(super) struct Users {
 /// What the events say of users.
 pub(super) struct Marked {
     /// One row a marked user: the key, and the marks if `joined`.
-    pub(super) users: SetExpr,
+    pub(super) users: Query,
     /// Whether the tree finds the marks in it. If not, it has subqueries of its own.
     pub(super) joined: bool,
     /// Whether someone without a mark can be a member.
@@ -46,10 +44,11 @@ impl Users {
     pub(super) fn new(plan: &Plan, tables: &Tables, marked: Option<Marked>, dialect: &dyn Dialect) -> Self {
         let profile = |builtin: Builtin| sql::column_of(PROFILES, builtin.name());
         let number = sql::column_of(PROFILES, "user_no");
-        let from = sql::table(&tables.profiles, Some(PROFILES));
+        let from = Table::Named(tables.profiles.clone(), Some(PROFILES.into()));
         let joined = |marked: Marked, key: &str, to: Expr| {
             let on = sql::binary(sql::column_of(MARKS, key), BinaryOperator::Eq, to);
-            sql::join(sql::derived(sql::query(marked.users), MARKS), on, marked.left)
+            let kind = if marked.left { JoinKind::Left } else { JoinKind::Inner };
+            Join { table: Table::Derived(marked.users, MARKS.into()), on, kind }
         };
         if tables.key == Key::Number {
             let (id, first, last) = (profile(Builtin::UserId), profile(Builtin::FirstSeenAt), profile(Builtin::LastSeenAt));
@@ -72,8 +71,8 @@ impl Users {
                 let id = sql::column_of(MARKS, "user_id");
                 let on = sql::binary(profile(Builtin::UserId), BinaryOperator::Eq, id.clone());
                 Self {
-                    from: sql::derived(sql::query(marked.users), MARKS),
-                    joins: vec![sql::join(from, on, true)],
+                    from: Table::Derived(marked.users, MARKS.into()),
+                    joins: vec![Join { table: from, on, kind: JoinKind::Left }],
                     universe: None,
                     number,
                     reads_all: false,
@@ -87,7 +86,7 @@ impl Users {
                 let seen = |builtin: Builtin| sql::column_of(SEEN, builtin.name());
                 let id = sql::call("coalesce", [profile(Builtin::UserId), seen(Builtin::UserId)]);
                 let on = sql::binary(seen(Builtin::UserId), BinaryOperator::Eq, profile(Builtin::UserId));
-                let mut joins = vec![sql::full_join(sql::derived(sql::query(by_events(tables)), SEEN), on)];
+                let mut joins = vec![Join { table: Table::Derived(by_events(tables).into(), SEEN.into()), on, kind: JoinKind::Full }];
                 joins.extend(marked.filter(|m| m.joined).map(|m| joined(m, "user_id", id.clone())));
                 let first = first_of(profile(Builtin::UserId), profile(Builtin::FirstSeenAt), seen(Builtin::FirstSeenAt));
                 let universe = Some(before(&first, plan, dialect));
@@ -119,16 +118,16 @@ fn first_of(profile: Expr, stated: Expr, seen: Expr) -> Expr {
 }
 
 /// Users by their events.
-fn by_events(tables: &Tables) -> SetExpr {
-    let of = |name: &'static str, builtin: Builtin| sql::item(Aggregate::new(name, [sql::column("ts")]).expr(), builtin.name());
-    sql::select(SelectSpec {
-        projection: vec![sql::item(sql::column("user_id"), "user_id"), of("min", Builtin::FirstSeenAt), of("max", Builtin::LastSeenAt)],
-        from: sql::table(&tables.events, None),
+fn by_events(tables: &Tables) -> Select {
+    let of = |name: &'static str, builtin: Builtin| Item::new(Aggregate::new(name, [sql::column("ts")]).expr(), builtin.name());
+    Select {
+        projection: vec![Item::column("user_id"), of("min", Builtin::FirstSeenAt), of("max", Builtin::LastSeenAt)],
+        from: Table::Named(tables.events.clone(), None),
         joins: Vec::new(),
         selection: None,
         group_by: vec![sql::column("user_id")],
         having: None,
-    })
+    }
 }
 
 /// Whether the tree looks at when a user was first or last seen.

@@ -55,7 +55,9 @@ impl DataType {
 
 impl std::fmt::Display for DataType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.clone().ast().fmt(f)
+        let mut out = String::new();
+        super::text::put_type(&mut out, self);
+        f.write_str(&out)
     }
 }
 

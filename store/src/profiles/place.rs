@@ -42,4 +42,27 @@ impl Shared {
         }
         Ok(ProfilesSnapshot::new(state.files, profiles_schema(catalog)))
     }
+
+    /// Whether Cassandra could not be reached a moment ago.
+    pub(crate) fn cassandra_failed_lately(&self) -> bool {
+        #[cfg(feature = "cassandra")]
+        let failed = self.cassandra.as_ref().is_some_and(|c| c.failed_lately());
+        #[cfg(not(feature = "cassandra"))]
+        let failed = false;
+        failed
+    }
+
+    /// The instant up to which the table of profiles that a state names has all changes, `None` for all there are; or why it is too old to be read
+    /// beside a snapshot.
+    pub(crate) fn published_as_of(&self, state: &ProfilesState, snapshot: &ProfilesSnapshot) -> std::result::Result<Option<i64>, String> {
+        #[cfg(feature = "cassandra")]
+        if let Some(cassandra) = &self.cassandra
+            && state.files != snapshot.files
+        {
+            return cassandra.published_as_of(state.version).map(Some);
+        }
+        #[cfg(not(feature = "cassandra"))]
+        let _ = state;
+        Ok(snapshot.as_of)
+    }
 }

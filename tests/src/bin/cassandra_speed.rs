@@ -1,12 +1,14 @@
 //! How fast profiles in Cassandra are written, read, scanned and mirrored: figures for docs/benchmarks.md.
 //!
 //! ```text
-//! cassandra-speed [USERS]       1,000,000 unless given; Cassandra as MUSTER_CASSANDRA_CONTACT_POINTS says
+//! cassandra-speed [USERS]       1,000,000 unless given; Cassandra as `scripts/engines env` says
 //! ```
 //!
-//! Users have six attributes. Their keyspace is made, and dropped at the end.
+//! Users have six attributes. Their keyspace is made, and dropped at the end. Standard output has the section of docs/benchmarks.md, standard error
+//! each figure as it comes.
 #![allow(clippy::print_stdout, reason = "what a tool for the command line is for")]
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,6 +34,8 @@ const POINTS: u64 = 20_000;
 const POINTS_AT_ONCE: usize = 64;
 /// Users that change before the mirror follows.
 const CHANGED: u64 = 1_000;
+/// A tree that most users are no members of.
+const TWO_ATTRIBUTES: &str = r#"{"all":[{"attribute":"country","op":"is","value":"JP"},{"attribute":"age","op":"gte","value":40}]}"#;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -42,16 +46,8 @@ fn main() -> Result<()> {
 }
 
 fn config() -> Result<CassandraConfig> {
-    let points = std::env::var("MUSTER_CASSANDRA_CONTACT_POINTS")?;
-    Ok(CassandraConfig {
-        contact_points: points.split(',').map(str::to_owned).collect(),
-        local_datacenter: std::env::var("MUSTER_CASSANDRA_LOCAL_DATACENTER").ok(),
-        user: None,
-        password: None,
-        keyspace_prefix: format!("cassandra_speed{}_", std::process::id()),
-        replicas: 1,
-        mirror_age_max_s: 3600,
-    })
+    let config = store::engines::cassandra(format!("cassandra_speed{}_", std::process::id()))?;
+    Ok(CassandraConfig { mirror_age_max_s: 3600, ..config })
 }
 
 fn catalog() -> Result<Catalog> {
@@ -87,9 +83,27 @@ fn write(i: u64, written_at: i64) -> ProfileWrite {
     ProfileWrite { user_id: user(i), attributes, written_at, first_seen_at: None }
 }
 
-fn say(what: &str, count: u64, took: Duration) {
-    let rate = count as f64 / took.as_secs_f64().max(1e-9);
-    println!("{what}: {count} in {:.2} s, {rate:.0} a second", took.as_secs_f64());
+/// The section of docs/benchmarks.md.
+struct Section(String);
+
+impl Section {
+    fn new(users: u64) -> Result<Self> {
+        let load = std::fs::read_to_string("/proc/loadavg")?;
+        let load = load.split(' ').next().unwrap_or_default();
+        let cores = std::thread::available_parallelism()?;
+        Ok(Self(format!(
+            "## Profiles in Cassandra\n\nWritten by `cassandra-speed {users}`, with one node on the same {cores} cores; load {load} at the start. {users} users with six \
+             attributes.\n\n| what | how many | seconds | a second |\n|---|---:|---:|---:|\n"
+        )))
+    }
+
+    fn add(&mut self, what: &str, count: u64, took: Duration) {
+        let (seconds, rate) = (took.as_secs_f64(), count as f64 / took.as_secs_f64().max(1e-9));
+        let row = format!("| {what} | {count} | {seconds:.2} | {rate:.0} |\n");
+        // Nobody is told where nobody listens.
+        let _ = std::io::stderr().write_all(row.as_bytes());
+        self.0.push_str(&row);
+    }
 }
 
 fn query(pinned: &Arc<Pinned>, condition: &str) -> Result<Query> {
@@ -108,22 +122,32 @@ async fn measure(users: u64) -> Result<()> {
     let (config, folder, catalog) = (config()?, tempfile::tempdir()?, catalog()?);
     let settings = StoreConfig { cassandra: Some(config.clone()), ..StoreConfig::default() };
     let workspace = Store::open_with(folder.path(), settings).await?.create_workspace("default", "UTC").await?;
-    let done = figures(users, &config, &workspace, &catalog, folder.path()).await;
+    let mut section = Section::new(users)?;
+    let done = figures(&mut section, users, &config, &workspace, &catalog, folder.path()).await;
     let cassandra = Cassandra::connect(&config).await?;
     Keyspace::open(&cassandra, "default").await?.drop_all().await?;
-    done
+    done?;
+    print!("{}", section.0);
+    Ok(())
 }
 
-async fn figures(users: u64, config: &CassandraConfig, workspace: &Workspace, catalog: &Catalog, folder: &std::path::Path) -> Result<()> {
+async fn figures(
+    section: &mut Section,
+    users: u64,
+    config: &CassandraConfig,
+    workspace: &Workspace,
+    catalog: &Catalog,
+    folder: &std::path::Path,
+) -> Result<()> {
     let started = Instant::now();
     let mut writer = workspace.begin_write().await?;
     for from in (0..users).step_by(BATCH as usize) {
         writer.upsert_profiles((from..users.min(from + BATCH)).map(|i| write(i, 1)).collect())?;
     }
-    say("users given numbers and gathered", users, started.elapsed());
+    section.add("users given numbers and gathered", users, started.elapsed());
     let started = Instant::now();
     writer.commit(catalog.clone(), serde_json::Value::Null).await?;
-    say("users written, and the mirror built", users, started.elapsed());
+    section.add("users written, and the mirror built", users, started.elapsed());
 
     let cassandra = Cassandra::connect(config).await?;
     let owner = std::fs::read_to_string(folder.join("profiles/default/cassandra.owner"))?;
@@ -131,33 +155,31 @@ async fn figures(users: u64, config: &CassandraConfig, workspace: &Workspace, ca
     let mut handle = CassandraProfiles::open(&cassandra, "default", &owner, catalog, elsewhere.path()).await?;
     let started = Instant::now();
     handle.mirror().refresh(catalog).await?;
-    say("mirror built by a scan of all token ranges", users, started.elapsed());
+    section.add("mirror built by a scan of all token ranges", users, started.elapsed());
     let started = Instant::now();
     handle.mirror().refresh(catalog).await?;
-    say("mirror refreshed, with all users noted as changed lately", users, started.elapsed());
+    section.add("mirror refreshed, with all users noted as changed lately", users, started.elapsed());
 
     let pinned = Arc::new(workspace.pin().await?);
     let backend = CassandraBackend::over(&cassandra);
-    for condition in
-        [r#"{"all":[{"attribute":"country","op":"is","value":"JP"},{"attribute":"age","op":"gte","value":40}]}"#, r#"{"everyone":true}"#]
-    {
+    for (name, condition) in [("two attributes", TWO_ATTRIBUTES), ("everyone", r#"{"everyone":true}"#)] {
         let query = query(&pinned, condition)?;
         let (members, took) = count(&backend, &query, true).await?;
-        say(&format!("token ranges scanned, {members} members of {condition}"), users, took);
+        section.add(&format!("rows of all token ranges scanned, {members} members: {name}"), users, took);
         let (again, took) = count(&MemoryBackend::new(), &query, true).await?;
-        say("  the mirror read by the oracle, for the same", users, took);
+        section.add(&format!("rows of the mirror scanned by the oracle: {name}"), users, took);
         if again != members {
             return Err(format!("{again} members instead of {members}").into());
         }
     }
 
-    let query = query(&pinned, r#"{"all":[{"attribute":"country","op":"is","value":"JP"},{"attribute":"age","op":"gte","value":40}]}"#)?;
+    let query = query(&pinned, TWO_ATTRIBUTES)?;
     let evaluator = backend.evaluator(&query).await?;
     let started = Instant::now();
     for i in 0..POINTS / 20 {
         evaluator.evaluate(&user(i * 7919 % users)).await?;
     }
-    say("point evaluations one after another", POINTS / 20, started.elapsed());
+    section.add("point evaluations one after another", POINTS / 20, started.elapsed());
     let started = Instant::now();
     let asked = futures::stream::iter((0..POINTS).map(|i| {
         let (evaluator, id) = (evaluator.clone(), user(i * 7919 % users));
@@ -167,10 +189,10 @@ async fn figures(users: u64, config: &CassandraConfig, workspace: &Workspace, ca
     while let Some(answer) = asked.next().await {
         answer?;
     }
-    say(&format!("point evaluations, {POINTS_AT_ONCE} at once"), POINTS, started.elapsed());
+    section.add(&format!("point evaluations, {POINTS_AT_ONCE} at once"), POINTS, started.elapsed());
 
     let started = Instant::now();
     handle.upsert((0..CHANGED).map(|i| write(i * 991 % users, 2)).collect()).await?;
-    say("users written through a handle", CHANGED, started.elapsed());
+    section.add("users written through a handle", CHANGED, started.elapsed());
     Ok(())
 }

@@ -32,20 +32,9 @@ fn number(name: &str, or: u64) -> u64 {
 }
 
 fn config() -> Option<CassandraConfig> {
-    let Ok(points) = std::env::var("MUSTER_CASSANDRA_CONTACT_POINTS") else {
-        println!("skipped: MUSTER_CASSANDRA_CONTACT_POINTS is not set; see docs/engines.md");
-        return None;
-    };
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    Some(CassandraConfig {
-        contact_points: points.split(',').map(str::to_owned).collect(),
-        local_datacenter: std::env::var("MUSTER_CASSANDRA_LOCAL_DATACENTER").ok(),
-        user: None,
-        password: None,
-        keyspace_prefix: format!("cassandra_w{:x}_", since.as_nanos() % (1 << 40)),
-        replicas: 1,
-        mirror_age_max_s: 0,
-    })
+    let prefix = format!("cassandra_w{:x}_", since.as_nanos() % (1 << 40));
+    store::engines::cassandra(prefix).map_err(|error| println!("skipped: {error}")).ok()
 }
 
 async fn import(workspace: &Workspace, rows: &Rows, now: i64, folder: &Path) {

@@ -30,8 +30,8 @@ fn sql_text_reads_back_as_it_was_made() {
                     let dialect = dialect::named(name).unwrap_or_else(|| panic!("no dialect {name}"));
                     let lowered = compile::lowered(&plan, dialect.as_ref(), &tables, strategy);
                     let lowered = lowered.unwrap_or_else(|d| panic!("world {seed}: {tree}\n{d:?}"));
-                    assert_eq!(lowered.sql(), lowered.query.to_string(), "world {seed}, {name}, {}: {tree}", strategy.name());
-                    if let Err(error) = check_reparses(name, &lowered.query) {
+                    assert_eq!(lowered.sql(), lowered.ast().to_string(), "world {seed}, {name}, {}: {tree}", strategy.name());
+                    if let Err(error) = check_reparses(name, &lowered.ast()) {
                         panic!("world {seed}, {name}, {}: {tree}\n{error}", strategy.name());
                     }
                 }

@@ -9,7 +9,6 @@ mod client;
 mod data;
 mod measure;
 mod report;
-mod settings;
 mod shapes;
 
 use std::io::Write;
@@ -17,7 +16,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use muster_benches::{Result, Size, chain};
-use query_backends::TrinoBackend;
+use query_backends::{TrinoBackend, TrinoConfig};
+use store::StoreConfig;
 
 use self::client::Client;
 use self::data::DataSet;
@@ -89,18 +89,12 @@ async fn run(mut args: Args) -> Result<()> {
         (args.users, args.events, args.runs) = (QUICK_USERS, QUICK_EVENTS, QUICK_RUNS);
     }
     let load = std::fs::read_to_string("/proc/loadavg")?;
-    let settings = settings::read()?;
-    let bench = Bench {
-        client: Client::new(&settings.trino),
-        backend: TrinoBackend::new(&settings.trino)?,
-        catalog: settings.trino.catalog.clone(),
-        runs: args.runs.max(1),
-    };
+    let (trino, store) = (TrinoConfig::of_engines()?, StoreConfig { lake: Some(store::engines::lake()?), ..StoreConfig::default() });
+    let bench = Bench { client: Client::new(&trino), backend: TrinoBackend::new(&trino)?, catalog: trino.catalog, runs: args.runs.max(1) };
     let trino = bench.backend.check().await?;
     let folder = tempfile::tempdir()?;
     let prefix = args.workspace.clone().unwrap_or_else(|| format!("bench_{}", std::process::id()));
-    let place =
-        data::Place { store: settings.store, folder: folder.path().to_owned(), root: args.root.clone(), prefix, wanted: args.segments };
+    let place = data::Place { store, folder: folder.path().to_owned(), root: args.root.clone(), prefix, wanted: args.segments };
     let size = Size { users: args.users.max(1), events: args.events, seed: args.seed };
     let sets: [Option<DataSet>; 2] = [data::retail(&place).await?, data::made(&place, size).await?];
     let mut measured = Vec::new();

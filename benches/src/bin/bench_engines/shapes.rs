@@ -48,21 +48,20 @@ impl Shape {
     pub fn sql(self, plan: &Plan, pinned: &Pinned, catalog: &str) -> Result<String> {
         let reads_events = plan.reads_events();
         let tables: Vec<AsOf> = as_of(pinned, catalog)?.into_iter().filter(|t| reads_events || t.name != EVENTS).collect();
-        let lowered = match self {
-            Shape::Strategy(strategy) => lowered(plan, strategy)?.as_of(&tables),
+        let default = || -> Result<Query> { Ok(lowered(plan, Strategy::default())?.as_of(&tables).ast()) };
+        Ok(match self {
+            Shape::Strategy(strategy) => lowered(plan, strategy)?.as_of(&tables).sql(),
             Shape::Intersect => {
                 let plan = simplify(plan);
-                let query = set(&plan, &plan.root)?;
-                Lowered { query, reads: Vec::new(), lists: Vec::new() }.as_of(&tables)
+                Query { with: default()?.with, ..set(&plan, &plan.root)? }.to_string()
             }
             Shape::ByUserId => {
-                let mut lowered = lowered(plan, Strategy::default())?.as_of(&tables);
-                by_user_id(&mut lowered.query, PROFILES, &profiles_schema(&pinned.catalog));
-                by_user_id(&mut lowered.query, EVENTS, &events_schema(&pinned.catalog));
-                lowered
+                let mut query = default()?;
+                by_user_id(&mut query, PROFILES, &profiles_schema(&pinned.catalog));
+                by_user_id(&mut query, EVENTS, &events_schema(&pinned.catalog));
+                query.to_string()
             }
-        };
-        Ok(lowered.sql())
+        })
     }
 }
 
@@ -89,7 +88,7 @@ fn set(plan: &Plan, node: &Arc<Node>) -> Result<Query> {
         let children = children.iter().map(|c| set(plan, c)).collect::<Result<Vec<_>>>()?;
         Ok(children.into_iter().reduce(|left, right| combine(op, left, right)))
     };
-    let whole = |root: Arc<Node>| Ok(lowered(&Plan { root, ..plan.clone() }, Strategy::Subqueries)?.query);
+    let whole = |root: Arc<Node>| Ok(lowered(&Plan { root, ..plan.clone() }, Strategy::Subqueries)?.ast());
     match node.as_ref() {
         Node::All(children) => combined(SetOperator::Intersect, children)?.map_or_else(|| whole(Arc::new(Node::Const(true))), Ok),
         Node::Any(children) => combined(SetOperator::Union, children)?.map_or_else(|| whole(Arc::new(Node::Const(false))), Ok),

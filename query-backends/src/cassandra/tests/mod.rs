@@ -2,6 +2,8 @@
 
 mod faults;
 mod indexes;
+#[cfg(feature = "trino")]
+mod shared;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -18,26 +20,13 @@ use crate::memory::MemoryBackend;
 
 /// The Cassandra that tests use, with keyspaces that nobody else has; none, said so, where no engines are started.
 fn config() -> Option<CassandraConfig> {
-    let Ok(points) = std::env::var("MUSTER_CASSANDRA_CONTACT_POINTS") else {
-        println!("skipped: MUSTER_CASSANDRA_CONTACT_POINTS is not set; see docs/engines.md");
-        return None;
-    };
-    Some(fresh(points.split(',').map(str::to_owned).collect()))
+    store::engines::cassandra(prefix()).map_err(|error| println!("skipped: {error}")).ok()
 }
 
-/// Settings with a prefix of their own.
-fn fresh(contact_points: Vec<String>) -> CassandraConfig {
+/// Begins keyspaces that nobody else has.
+fn prefix() -> String {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let keyspace_prefix = format!("cassandra_q{:x}_", since.as_nanos() % (1 << 40));
-    CassandraConfig {
-        contact_points,
-        local_datacenter: std::env::var("MUSTER_CASSANDRA_LOCAL_DATACENTER").ok(),
-        user: None,
-        password: None,
-        keyspace_prefix,
-        replicas: 1,
-        mirror_age_max_s: 0,
-    }
+    format!("cassandra_q{:x}_", since.as_nanos() % (1 << 40))
 }
 
 /// A store whose profiles are in Cassandra.

@@ -34,11 +34,14 @@ pub(in super::super) fn rewrite(plan: &Arc<dyn ExecutionPlan>, blocks: &Blocks) 
     Rewriting { blocks, done: RefCell::default() }.node(plan, true)
 }
 
+/// A node's address, and `free`.
+type Node = (*const (), bool);
+
 struct Rewriting<'a> {
     blocks: &'a Blocks,
-    /// What has been rewritten, by its address and `free`. A join that cannot be one by user has its sides rewritten
+    /// What has been rewritten. A join that cannot be one by user has its sides rewritten
     /// twice, above and below their exchanges: nested ones would be rewritten 2^depth times.
-    done: RefCell<HashMap<(*const (), bool), Arc<dyn ExecutionPlan>>>,
+    done: RefCell<HashMap<Node, Arc<dyn ExecutionPlan>>>,
 }
 
 impl Rewriting<'_> {

@@ -7,7 +7,7 @@ mod proxy;
 
 use std::time::Duration;
 
-use store::{LakeConfig, S3Config, Secret, StoreConfig};
+use store::StoreConfig;
 
 use crate::trino::TrinoConfig;
 use crate::trino::client::{Client, Session};
@@ -15,38 +15,19 @@ use crate::trino::client::{Client, Session};
 /// What takes this long hangs.
 const HANGS: Duration = Duration::from_secs(120);
 
-/// The value of a variable; none, said so, where it is not set.
-fn setting(name: &str) -> Option<String> {
-    let value = std::env::var(name).ok();
-    if value.is_none() {
-        println!("skipped: {name} is not set; see docs/engines.md");
-    }
-    value
+/// What the environment says; none, said so, where it does not.
+fn engine<T>(found: Result<T, String>) -> Option<T> {
+    found.map_err(|error| println!("skipped: {error}")).ok()
 }
 
 /// The server's settings.
 fn config() -> Option<TrinoConfig> {
-    Some(TrinoConfig::new(setting("MUSTER_TRINO_URL")?, "muster"))
+    engine(TrinoConfig::of_engines())
 }
 
 /// A store with the lake that the server's catalog `lake` reads.
 fn store_config() -> Option<StoreConfig> {
-    let bucket = setting("MUSTER_S3_BUCKET")?;
-    let s3 = S3Config {
-        endpoint: setting("MUSTER_S3_ENDPOINT"),
-        region: setting("MUSTER_S3_REGION")?,
-        access_key: setting("MUSTER_S3_ACCESS_KEY"),
-        secret_key: setting("MUSTER_S3_SECRET_KEY").map(Secret::new),
-        path_style: setting("MUSTER_S3_PATH_STYLE")? == "true",
-        bucket: None,
-    };
-    let lake = LakeConfig {
-        warehouse: format!("s3://{bucket}/warehouse"),
-        catalog_name: "muster".to_owned(),
-        catalog_url: Secret::new(setting("MUSTER_POSTGRES_URL")?),
-        s3,
-    };
-    Some(StoreConfig { lake: Some(lake), ..StoreConfig::default() })
+    Some(StoreConfig { lake: Some(engine(store::engines::lake())?), ..StoreConfig::default() })
 }
 
 /// A workspace's name that nobody has.

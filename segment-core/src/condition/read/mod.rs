@@ -4,6 +4,7 @@ mod event;
 mod window;
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 
 use super::{Comparison, Condition, FieldCondition, Operand, Parsed};
 use crate::diagnostics::{Code, Diagnostic, Pointer};
@@ -12,8 +13,11 @@ use crate::limits;
 use crate::names;
 use crate::ops::Op;
 
-/// The keys of which a condition has exactly one, and the other members that go with each.
-const FORMS: [(&str, &[&str]); 11] = [
+/// A key that makes a form, and the other members that go with it.
+type Form = (&'static str, &'static [&'static str]);
+
+/// The keys of which a condition has exactly one.
+const FORMS: [Form; 11] = [
     ("all", &[]),
     ("any", &[]),
     ("not", &[]),
@@ -28,10 +32,13 @@ const FORMS: [(&str, &[&str]); 11] = [
 ];
 
 /// The same for the trees of `where` and `any_item`.
-const FIELD_FORMS: [(&str, &[&str]); 4] = [("all", &[]), ("any", &[]), ("not", &[]), ("property", &["op", "value", "ignore_case"])];
+const FIELD_FORMS: [Form; 4] = [("all", &[]), ("any", &[]), ("not", &[]), ("property", &["op", "value", "ignore_case"])];
 
 /// Keys that a window has.
 const WINDOW_FORMS: [&str; 5] = ["last", "ago", "from", "to", "next"];
+
+/// Members up to which keys are compared with each other to find repeats; those of more, which no faultless form has, are hashed.
+const COMPARED_MAX: usize = 16;
 
 /// Keys of the one kind of tree, and what stands for each in the other.
 const TWINS: [(&str, &str); 2] = [("attribute", "property"), ("property", "attribute")];
@@ -92,7 +99,7 @@ impl Reader {
         &mut self,
         json: &'a Json,
         pointer: &Pointer<'_>,
-        forms: &[(&'static str, &[&'static str])],
+        forms: &[Form],
         what: &str,
     ) -> Option<(&'static str, &'a [(String, Json)])> {
         let Json::Object(members) = json else {
@@ -105,27 +112,25 @@ impl Reader {
             return None;
         };
         self.doubled(members, pointer);
-        let mut given: Vec<&(&'static str, &[&'static str])> = Vec::new();
-        for key in distinct(members) {
-            given.extend(forms.iter().find(|f| f.0 == key));
-        }
-        let Some((form, _)) = given.first() else {
+        let mut given = members.iter().filter_map(|(key, _)| forms.iter().find(|f| f.0 == key));
+        let Some(first @ (form, _)) = given.next() else {
             self.no_form(members, pointer, forms, what);
             return None;
         };
-        if given.len() > 1 {
-            let keys: Vec<&str> = given.iter().map(|f| f.0).collect();
-            let message = format!("{what} has one of these keys alone: {}", keys.join(", "));
-            self.fault(Code::InvalidCondition, pointer, message);
+        if given.all(|f| f.0 == *form) {
+            self.unknown(members, pointer, members_of(first), format_args!("\"{form}\""));
+            return Some((form, members));
         }
-        let known = given.iter().flat_map(|f| std::iter::once(f.0).chain(f.1.iter().copied()));
-        self.unknown(members, pointer, known, &format!("\"{form}\""));
+        let given: Vec<&Form> = distinct(members).into_iter().filter_map(|key| forms.iter().find(|f| f.0 == key)).collect();
+        let keys: Vec<&str> = given.iter().map(|f| f.0).collect();
+        self.fault(Code::InvalidCondition, pointer, format!("{what} has one of these keys alone: {}", keys.join(", ")));
+        self.unknown(members, pointer, given.into_iter().flat_map(members_of), format_args!("\"{form}\""));
         Some((form, members))
     }
 
     /// Reports an object that is none of the forms: its unknown members, and what it lacks unless one of them is meant to be it.
-    fn no_form(&mut self, members: &[(String, Json)], pointer: &Pointer<'_>, forms: &[(&'static str, &[&'static str])], what: &str) {
-        let mut known: Vec<&str> = forms.iter().flat_map(|f| std::iter::once(f.0).chain(f.1.iter().copied())).collect();
+    fn no_form(&mut self, members: &[(String, Json)], pointer: &Pointer<'_>, forms: &[Form], what: &str) {
+        let mut known: Vec<&str> = forms.iter().flat_map(members_of).collect();
         known.sort_unstable();
         known.dedup();
         let mut meant = false;
@@ -144,6 +149,9 @@ impl Reader {
     }
 
     fn doubled(&mut self, members: &[(String, Json)], pointer: &Pointer<'_>) {
+        if members.len() <= COMPARED_MAX && !members.iter().enumerate().any(|(i, (key, _))| member(&members[..i], key).is_some()) {
+            return;
+        }
         let mut given: HashMap<&str, usize> = HashMap::with_capacity(members.len());
         for (key, _) in members {
             let times = given.entry(key).or_default();
@@ -154,12 +162,20 @@ impl Reader {
         }
     }
 
-    fn unknown<'a>(&mut self, members: &[(String, Json)], pointer: &Pointer<'_>, known: impl Iterator<Item = &'a str> + Clone, what: &str) {
-        for key in distinct(members) {
-            if !known.clone().any(|k| k == key) {
-                let hint = names::nearest(key, known.clone());
-                self.fault_hint(Code::UnknownField, &pointer.key(key), format!("{what} has no member \"{key}\""), hint);
-            }
+    fn unknown<'a>(
+        &mut self,
+        members: &[(String, Json)],
+        pointer: &Pointer<'_>,
+        known: impl Iterator<Item = &'a str> + Clone,
+        what: impl Display,
+    ) {
+        let is_known = |key: &str| known.clone().any(|k| k == key);
+        if members.iter().all(|(key, _)| is_known(key)) {
+            return;
+        }
+        for key in distinct(members).into_iter().filter(|key| !is_known(key)) {
+            let hint = names::nearest(key, known.clone());
+            self.fault_hint(Code::UnknownField, &pointer.key(key), format!("{what} has no member \"{key}\""), hint);
         }
     }
 
@@ -215,6 +231,10 @@ impl Reader {
     }
 
     fn text(&mut self, json: &Json, pointer: &Pointer<'_>, what: &str) -> Option<String> {
+        self.text_in(json, pointer, what).map(str::to_owned)
+    }
+
+    fn text_in<'a>(&mut self, json: &'a Json, pointer: &Pointer<'_>, what: &str) -> Option<&'a str> {
         match json {
             Json::String(s) if s.contains('\0') => {
                 self.fault(Code::InvalidString, pointer, "the text holds a NUL character");
@@ -224,7 +244,7 @@ impl Reader {
                 self.fault(Code::InvalidString, pointer, "the text holds an unpaired surrogate");
                 None
             }
-            Json::String(s) => Some(s.clone()),
+            Json::String(s) => Some(s),
             other => {
                 self.fault(Code::InvalidValue, pointer, format!("{what} is text; this is {}", other.kind()));
                 None
@@ -251,11 +271,11 @@ impl Reader {
             return None;
         };
         let at = pointer.key("op");
-        let Some(name) = self.text(op, &at, "an operator") else {
+        let Some(name) = self.text_in(op, &at, "an operator") else {
             return Some(self.unasked(value, ignore_case, pointer, depth));
         };
-        let Some(op) = Op::named(&name) else {
-            let hint = names::nearest(&name, Op::ALL.iter().map(|o| o.name()));
+        let Some(op) = Op::named(name) else {
+            let hint = names::nearest(name, Op::ALL.iter().map(|o| o.name()));
             self.fault_hint(Code::UnknownOperator, &at, format!("there is no operator \"{name}\""), hint);
             return Some(self.unasked(value, ignore_case, pointer, depth));
         };
@@ -335,6 +355,11 @@ impl Reader {
 }
 
 const INVALID: Comparison = Comparison { op: None, operand: Operand::Invalid, ignore_case: None };
+
+/// All members that a form has.
+fn members_of(form: &Form) -> impl Iterator<Item = &'static str> + Clone + use<> {
+    std::iter::once(form.0).chain(form.1.iter().copied())
+}
 
 /// The keys in their order, each once.
 fn distinct(members: &[(String, Json)]) -> Vec<&str> {

@@ -134,16 +134,14 @@ impl Reader {
     }
 
     fn whole(&mut self, json: &Json, at: &Pointer<'_>, least: u32) -> Option<u32> {
-        let read = match json {
-            Json::Number(text) => Decimal::literal(text),
-            _ => Err(DecimalError::NotANumber),
-        };
-        if read == Err(DecimalError::Exponent) {
+        let written = json.as_number().unwrap_or_default();
+        // Nearly all are written plainly, and need no decimal.
+        let n = written.parse().ok().or_else(|| Decimal::literal(written).ok()?.to_i64_exact()?.try_into().ok());
+        if n.is_none() && Decimal::literal(written) == Err(DecimalError::Exponent) {
             self.fault(Code::NonFinite, at, "the number is beyond what a number can be");
             return None;
         }
-        let n = read.ok().and_then(|n| n.to_i64_exact()).and_then(|n| u32::try_from(n).ok());
-        let n = n.filter(|n| (least..=limits::DURATION_N_MAX).contains(n));
+        let n = n.filter(|n: &u32| (least..=limits::DURATION_N_MAX).contains(n));
         if n.is_none() {
             self.fault(Code::InvalidWindow, at, format!("\"n\" is a whole number from {least} to {}", limits::DURATION_N_MAX));
         }

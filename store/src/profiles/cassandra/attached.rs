@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use segment_core::catalog::Catalog;
+use segment_core::time::format_instant;
 use tokio::sync::OnceCell;
 
 use super::client::Cassandra;
 use super::handle::CassandraProfiles;
 use super::keyspace::{Keyspace, keyspace_name};
-use super::mirror::Mirror;
+use super::mirror::{Mirror, since};
 use crate::config::CassandraConfig;
 use crate::error::{Result, StoreError};
 use crate::profiles::{ProfilesSnapshot, profiles_schema};
@@ -50,7 +51,7 @@ impl AttachedCassandra {
         }
     }
 
-    fn failed_lately(&self) -> bool {
+    pub(crate) fn failed_lately(&self) -> bool {
         self.failed.lock().is_ok_and(|failed| failed.is_some_and(|at| at.elapsed() < PAUSE))
     }
 
@@ -62,6 +63,8 @@ impl AttachedCassandra {
 
     /// The mirror of a workspace's profiles, with all changes up to `at_least` (0: nothing was written yet, as far as this directory knows).
     ///
+    /// One that cannot follow, or does not in time, will do if it is behind by no more than `mirror_behind_max_s`.
+    ///
     /// # Errors
     ///
     /// `Unavailable` if Cassandra is and the mirror that there is lacks changes that it must have.
@@ -69,30 +72,75 @@ impl AttachedCassandra {
         let at_least = i64::try_from(at_least).unwrap_or(i64::MAX);
         let mirrored = folder.join("mirror");
         let name = keyspace_name(&self.config.keyspace_prefix, workspace);
-        let present = Mirror::in_folder(&mirrored, &name, catalog)?.filter(|s| s.as_of.is_some_and(|at| at >= at_least));
+        let present = Mirror::in_folder(&mirrored, &name, catalog)?;
+        let as_of = present.as_ref().and_then(|s| s.as_of);
         let age_max = Duration::from_secs(self.config.mirror_age_max_s);
+        let has = |least: i64| as_of.is_some_and(|at| at >= at_least.max(least));
         if let Some(snapshot) = present {
-            if snapshot.as_of.is_some_and(|at| at >= super::changes::now_us() - age_max.as_micros() as i64) || self.failed_lately() {
+            if has(since(age_max)) {
                 return Ok(snapshot);
             }
-            let refreshed = match self.mirror(workspace, &mirrored).await {
-                Ok(mirror) => mirror.within_time(catalog, age_max, at_least, REFRESH_WAIT).await,
-                Err(e) => Some(Err(e)),
-            };
-            return match refreshed {
-                Some(Err(StoreError::Unavailable { .. } | StoreError::Busy(_))) => {
-                    self.note_failure();
-                    Ok(snapshot)
-                }
-                Some(done) => done,
-                None => Ok(snapshot),
-            };
+            if has(since(Duration::from_secs(self.config.mirror_behind_max_s))) {
+                return self.followed(workspace, &mirrored, catalog, at_least, snapshot).await;
+            }
         }
-        match self.mirror(workspace, &mirrored).await {
+        let refreshed = match self.mirror(workspace, &mirrored).await {
             // Nobody wrote yet.
-            Err(StoreError::NotFound(_)) if at_least == 0 => Ok(ProfilesSnapshot::new(Vec::new(), profiles_schema(catalog))),
-            mirror => mirror?.within(catalog, age_max, at_least).await,
+            Err(StoreError::NotFound(_)) if at_least == 0 => return Ok(ProfilesSnapshot::new(Vec::new(), profiles_schema(catalog))),
+            Ok(mirror) => mirror.within(catalog, age_max, at_least).await,
+            Err(e) => Err(e),
+        };
+        refreshed.map_err(|e| match (e, as_of) {
+            (StoreError::Unavailable { what, source }, Some(at)) => {
+                let limit = self.config.mirror_behind_max_s;
+                let until = format_instant(at);
+                let what = format!(
+                    "{what}, and the mirror of the profiles, which has all changes up to {until}, lacks the last import or is further behind than \
+                     cassandra.mirror_behind_max_s = {limit} allows"
+                );
+                StoreError::Unavailable { what, source }
+            }
+            (e, _) => e,
+        })
+    }
+
+    /// A mirror once it has followed, or as it is if it cannot now.
+    async fn followed(
+        &self,
+        workspace: &str,
+        folder: &Path,
+        catalog: &Catalog,
+        at_least: i64,
+        present: ProfilesSnapshot,
+    ) -> Result<ProfilesSnapshot> {
+        if self.failed_lately() {
+            return Ok(present);
         }
+        let age_max = Duration::from_secs(self.config.mirror_age_max_s);
+        let refreshed = match self.mirror(workspace, folder).await {
+            Ok(mirror) => mirror.within_time(catalog, age_max, at_least, REFRESH_WAIT).await,
+            Err(e) => Some(Err(e)),
+        };
+        match refreshed {
+            Some(Err(StoreError::Unavailable { .. } | StoreError::Busy(_))) => {
+                self.note_failure();
+                Ok(present)
+            }
+            Some(done) => done,
+            None => Ok(present),
+        }
+    }
+
+    /// The instant that a state's version of profiles is, unless it is longer ago than the lake's table of them may be behind.
+    pub(crate) fn published_as_of(&self, version: u64) -> std::result::Result<i64, String> {
+        let (as_of, limit) = (i64::try_from(version).unwrap_or(i64::MAX), self.config.shared_behind_max_s);
+        if as_of >= since(Duration::from_secs(limit)) {
+            return Ok(as_of);
+        }
+        Err(format!(
+            "the table of profiles in the lake has all changes in Cassandra up to {}, longer ago than cassandra.shared_behind_max_s = {limit} allows",
+            format_instant(as_of)
+        ))
     }
 
     async fn mirror(&self, workspace: &str, folder: &Path) -> Result<Mirror> {

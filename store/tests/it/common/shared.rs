@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
-use store::{LakeConfig, S3Config, Secret, Store, StoreConfig, Workspace};
+use store::{LakeConfig, S3Config, Store, StoreConfig, Workspace};
 use tempfile::TempDir;
 
 /// Time that a statement may take.
@@ -14,31 +14,17 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 const SESSION: &str = "lake.expire_snapshots_min_retention=0s,lake.remove_orphan_files_min_retention=0s";
 
 fn setting(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| {
-        panic!("{name} is not set: run `scripts/engines run --only trino,s3,postgres -- cargo test …`, or after `make engines` eval \"$(scripts/engines env)\"")
-    })
-}
-
-/// The bucket that the engines share.
-pub fn s3() -> S3Config {
-    S3Config {
-        endpoint: Some(setting("MUSTER_S3_ENDPOINT")),
-        region: setting("MUSTER_S3_REGION"),
-        bucket: Some(setting("MUSTER_S3_BUCKET")),
-        access_key: Some(setting("MUSTER_S3_ACCESS_KEY")),
-        secret_key: Some(Secret::new(setting("MUSTER_S3_SECRET_KEY"))),
-        path_style: setting("MUSTER_S3_PATH_STYLE") == "true",
-    }
+    store::engines::setting(name).unwrap()
 }
 
 /// The lake that Trino's catalog `lake` is.
 pub fn lake() -> LakeConfig {
-    LakeConfig {
-        warehouse: format!("s3://{}/warehouse", setting("MUSTER_S3_BUCKET")),
-        catalog_name: "muster".to_owned(),
-        catalog_url: Secret::new(setting("MUSTER_POSTGRES_URL")),
-        s3: s3(),
-    }
+    store::engines::lake().unwrap()
+}
+
+/// The bucket that the engines share.
+pub fn s3() -> S3Config {
+    lake().s3
 }
 
 pub fn config() -> StoreConfig {

@@ -84,23 +84,13 @@ impl Mirror {
         self.refreshed_since(catalog, now_us(), Some(named)).await
     }
 
-    /// The mirror no older than `age_max`, and with all changes up to `at_least`. If Cassandra cannot be reached, an older one will do that has those.
+    /// The mirror no older than `age_max`, and with all changes up to `at_least`, refreshed if need be.
     ///
     /// # Errors
     ///
-    /// As [`Mirror::refresh`], if what there is will not do.
+    /// As [`Mirror::refresh`].
     pub async fn within(&self, catalog: &Catalog, age_max: Duration, at_least: i64) -> Result<ProfilesSnapshot> {
-        let age_max = i64::try_from(age_max.as_micros()).unwrap_or(i64::MAX);
-        let wanted = at_least.max(now_us().saturating_sub(age_max));
-        let present = self.present(catalog)?.filter(|s| s.as_of.is_some_and(|at| at >= at_least));
-        match present {
-            Some(snapshot) if snapshot.as_of.is_some_and(|at| at >= wanted) => Ok(snapshot),
-            Some(snapshot) => match self.refreshed_since(catalog, wanted, None).await {
-                Err(StoreError::Unavailable { .. } | StoreError::Busy(_)) => Ok(snapshot),
-                done => done,
-            },
-            None => self.refreshed_since(catalog, wanted, None).await,
-        }
+        self.refreshed_since(catalog, wanted(age_max, at_least), None).await
     }
 
     /// As [`Mirror::within`], waiting so long at most; then it goes on by itself, and there is nothing yet.
@@ -111,9 +101,8 @@ impl Mirror {
         at_least: i64,
         wait: Duration,
     ) -> Option<Result<ProfilesSnapshot>> {
-        let age_max = i64::try_from(age_max.as_micros()).unwrap_or(i64::MAX);
         let (mirror, catalog) = (self.clone(), Arc::new(catalog.clone()));
-        let wanted = at_least.max(now_us().saturating_sub(age_max));
+        let wanted = wanted(age_max, at_least);
         match self.keyspace.cassandra.spawn(async move { mirror.refresh_here(&catalog, wanted, None).await }) {
             Ok(task) => task.done_within(wait).await,
             Err(e) => Some(Err(e)),
@@ -247,6 +236,16 @@ impl Mirror {
         }
         Ok(())
     }
+}
+
+/// The instant up to which a mirror must have all changes.
+fn wanted(age_max: Duration, at_least: i64) -> i64 {
+    at_least.max(since(age_max))
+}
+
+/// So long ago, microseconds.
+pub(crate) fn since(age: Duration) -> i64 {
+    now_us().saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn snapshot(manifest: &Manifest, catalog: &Catalog) -> ProfilesSnapshot {
