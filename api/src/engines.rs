@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use query_backends::{Backend, MemoryBackend, ProfilesRead, Rate, Router, RouterConfig};
+use query_backends::{Backend, MemoryBackend, ProfilesRead, Rate, Router, RouterConfig, key};
 use segment_core::dialect::Dialect;
 use segment_core::lower::{Strategy, Tables};
 use store::Pinned;
@@ -129,10 +129,11 @@ pub(crate) fn tables(pinned: &Pinned, dialect: &dyn Dialect, catalog: &str) -> T
             events: name(&shared.events.table),
             profiles: name(&shared.profiles.table),
             lists: shared.lists.iter().map(|(key, list)| (key.clone(), name(&list.table))).collect(),
+            key: key(pinned),
         },
         None => {
             let lists: BTreeMap<String, Vec<String>> = pinned.lists.values().map(|l| (l.key.clone(), name(&l.table))).collect();
-            Tables { events: name("events"), profiles: name("profiles"), lists }
+            Tables { events: name("events"), profiles: name("profiles"), lists, key: key(pinned) }
         }
     }
 }

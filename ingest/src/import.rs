@@ -44,6 +44,10 @@ pub async fn import(workspace: &Workspace, request: ImportRequest, progress: Arc
     let writer = workspace.begin_write().await?;
     let base = writer.base().catalog.clone();
     let catalog = declared(&base, &request, declarations)?;
+    if let Some(table) = catalog.events_table.as_ref().filter(|_| sources.iter().any(|s| s.half == Half::Events)) {
+        let what = format!("the workspace's events are those in {}, which are read in place: import users only", table.location);
+        return Err(ImportError::Invalid(what));
+    }
     let zone = Zone::parse(&catalog.timezone).map_err(ImportError::Invalid)?;
     let ledger = ledger(workspace, &sources).await?;
     let scratch = writer.scratch_dir()?;

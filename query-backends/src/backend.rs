@@ -40,12 +40,28 @@ impl Query {
         self
     }
 
-    /// The pinned state, for a backend that reads one.
+    /// The pinned state, for a backend that reads the lake's events.
+    ///
+    /// # Errors
+    ///
+    /// `Rejected` if the query names none; `Unsupported` if its events are files that somebody else writes, as the lake has none then.
+    pub fn state(&self) -> Result<&Arc<Pinned>> {
+        let pinned = self.any_state()?;
+        match &pinned.bound {
+            None => Ok(pinned),
+            Some(bound) => {
+                let what = format!("this backend does not read events where somebody else writes them, in {}", bound.table().location);
+                Err(BackendError::new(ErrorKind::Unsupported, what))
+            }
+        }
+    }
+
+    /// The pinned state, for a backend that reads events that somebody else writes as well ([`Pinned::bound`]).
     ///
     /// # Errors
     ///
     /// `Rejected` if the query names none.
-    pub fn state(&self) -> Result<&Arc<Pinned>> {
+    pub fn any_state(&self) -> Result<&Arc<Pinned>> {
         let missing = || BackendError::new(ErrorKind::Rejected, "the query names no pinned state, which this backend reads");
         self.pinned.as_ref().ok_or_else(missing)
     }
@@ -83,7 +99,8 @@ impl Default for RunOptions {
 /// A batch of members.
 #[derive(Debug, Clone)]
 pub struct Users {
-    /// Their permanent numbers (a backend over plain rows: their positions).
+    /// Their permanent numbers (a backend over plain rows: their positions); −1 for those who have none, as only files that somebody else
+    /// writes know of them.
     pub numbers: Int64Array,
     /// Their ids, in the same order; `None` where ids were not asked for.
     pub ids: Option<StringArray>,

@@ -29,6 +29,6 @@ pub use memory::MemoryBackend;
 pub use parquet::{ParquetBackend, ParquetConfig};
 pub use progress::{Progress, ProgressNow};
 pub use router::{Choice, ProfilesRead, Rate, Router, RouterConfig, Routing, Verdict};
-pub use state::event_reads;
+pub use state::{event_reads, key};
 #[cfg(feature = "trino")]
 pub use trino::{TrinoBackend, TrinoConfig};

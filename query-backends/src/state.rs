@@ -1,15 +1,25 @@
 //! Shorthands over a pinned state.
 
-use segment_core::lower::Lowered;
+use segment_core::lower::{Key, Lowered};
 use segment_core::plan::EventMatch;
 use store::{EventRead, Pinned};
 
 use crate::backend::Query;
 use crate::error::Result;
 
-/// The pinned state of a query, for backends that need one.
+/// The pinned state of a query, for backends that need one and read the lake's events.
 pub(crate) fn pinned(query: &Query) -> Result<&Pinned> {
     query.state().map(|pinned| &**pinned)
+}
+
+/// The same for backends that read events that somebody else writes as well.
+pub(crate) fn any_pinned(query: &Query) -> Result<&Pinned> {
+    query.any_state().map(|pinned| &**pinned)
+}
+
+/// What says whose an event is.
+pub fn key(pinned: &Pinned) -> Key {
+    if pinned.bound.is_some() { Key::Id } else { Key::Number }
 }
 
 /// What a lowered plan reads of the events, as [`store::EventsSnapshot::plan`] takes it: the lake's files that can hold it.

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::binding::EventsTable;
 use crate::rules::Rule;
 use crate::types::{Fields, Type};
 
@@ -33,6 +34,9 @@ pub struct Catalog {
     pub rules: BTreeMap<String, Rule>,
     /// The number the next stored column gets.
     pub next_column: u32,
+    /// Where events are that somebody else writes; `None`: they are in the lake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_table: Option<EventsTable>,
 }
 
 /// Whether a name was declared by a person or learned from data.
@@ -197,6 +201,7 @@ impl Catalog {
             events: BTreeMap::new(),
             rules: BTreeMap::new(),
             next_column: 1,
+            events_table: None,
         }
     }
 

@@ -1,9 +1,10 @@
 //! The catalog's wire JSON: declarations in, the catalog as shown out.
 //!
-//! `{"timezone", "attributes": {name: T}, "properties": {name: T}, "events": {name: {"properties": […]}}, "rules": {…}}`, where T is
-//! `{"type": …, "fields": {…}, "values": …}`. What is shown has `learned` and `seen` besides; both are accepted and
+//! `{"timezone", "attributes": {name: T}, "properties": {name: T}, "events": {name: {"properties": […]}}, "rules": {…}, "events_table": E}`, where T is
+//! `{"type": …, "fields": {…}, "values": …}` and E is that of [`crate::binding`], or null for none. What is shown has `learned` and `seen` besides; both are accepted and
 //! passed over when read, so that what was shown can be edited and set again.
 
+use crate::binding;
 use crate::catalog::{Catalog, CatalogError, Origin, Scope};
 use crate::diagnostics::Pointer;
 use crate::json::Json;
@@ -57,7 +58,7 @@ pub fn declared_timezone(json: &Json) -> Result<Option<String>, CatalogError> {
 /// The first thing wrong in the declaration; the catalog given is not changed.
 pub fn declare(catalog: &Catalog, json: &Json) -> Result<Catalog, CatalogError> {
     let mut out = catalog.clone();
-    let top = members(json, &Pointer::ROOT, Some(&["timezone", "attributes", "properties", "events", "rules"]))?;
+    let top = members(json, &Pointer::ROOT, Some(&["timezone", "attributes", "properties", "events", "rules", "events_table"]))?;
     if let Some(zone) = declared_timezone(json)? {
         out.timezone = zone;
     }
@@ -78,9 +79,13 @@ pub fn declare(catalog: &Catalog, json: &Json) -> Result<Catalog, CatalogError> 
             out.set_field(scope, name, &ty, Origin::Declared).map_err(|e| malformed(&at, e.to_string()))?;
         }
     }
-    // Last: they speak of attributes.
+    // Last: what speaks of attributes and properties.
     if let Some(rules) = json.get("rules") {
         rules::declare(&mut out, rules, &Pointer::ROOT.key("rules"))?;
+    }
+    if let Some(table) = json.get("events_table") {
+        let at = Pointer::ROOT.key("events_table");
+        out.events_table = if table.is_null() { None } else { Some(binding::read(table, &at, &out)?) };
     }
     Ok(out)
 }
@@ -186,16 +191,17 @@ pub fn shown(catalog: &Catalog) -> Json {
         (name.clone(), Json::Object(members))
     });
     let rules = catalog.rules.iter().map(|(attribute, rule)| (attribute.clone(), rules::shown(rule))).collect();
-    let mut members = vec![
+    let mut out = vec![
         ("timezone".to_owned(), Json::String(catalog.timezone.clone())),
         ("attributes".to_owned(), field_map(Scope::Attribute)),
         ("properties".to_owned(), field_map(Scope::Property)),
         ("events".to_owned(), Json::Object(events.collect())),
     ];
     if !catalog.rules.is_empty() {
-        members.push(("rules".to_owned(), Json::Object(rules)));
+        out.push(("rules".to_owned(), Json::Object(rules)));
     }
-    Json::Object(members)
+    out.extend(catalog.events_table.iter().map(|table| ("events_table".to_owned(), binding::shown(table))));
+    Json::Object(out)
 }
 
 fn type_members(ty: &Type) -> Vec<(String, Json)> {

@@ -3,6 +3,7 @@
 //! Wire JSON (`condition`) → resolved against a `catalog`, an instant and a zone (`resolve`) → typed `plan` → `simplify`
 //! → lowered for a `dialect` (`lower`) → SQL text. Pure: no I/O, no clock, no async, no Arrow.
 
+pub mod binding;
 pub mod catalog;
 pub mod compile;
 pub mod condition;

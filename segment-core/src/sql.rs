@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub(crate) use ast::{ident, object_name};
-pub(crate) use select::{Item, Join, Query, Select, Table};
+pub(crate) use select::{Item, Join, JoinKind, Query, Select, Table};
 pub use types::{BinaryOperator, DataType};
 
 /// Parts of a chain that are joined one after the other. More are halved first, so that a thousand parts nest ten deep instead of a

@@ -34,6 +34,8 @@ impl fmt::Debug for Secret {
 pub struct StoreConfig {
     /// A lake that other engines share; `None`: Iceberg tables in the directory, with their catalog in its SQLite file.
     pub lake: Option<LakeConfig>,
+    /// How events on S3 that somebody else writes are reached; `None`: as the lake is.
+    pub s3: Option<S3Config>,
     /// Profiles in Cassandra; `None`: an embedded key-value store in the directory.
     pub cassandra: Option<CassandraConfig>,
 }

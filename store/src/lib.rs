@@ -21,8 +21,12 @@
 //! written in the directory first and then uploaded. Profiles and lists stay in the directory, where the embedded engine scans them, and are
 //! published as tables besides: a state's profiles are the table `profiles_<n>`.
 //!
+//! A workspace's events may be somebody else's files instead of the lake's ([`BoundEvents`]): then the state names no events, and whoever pins it
+//! looks which files there are.
+//!
 //! Deliberately absent: what a condition means, DataFusion, dependency checks between segments (the command line's).
 
+mod bound;
 mod collect;
 mod columns;
 pub mod config;
@@ -43,6 +47,7 @@ mod store;
 mod workspace;
 mod writer;
 
+pub use bound::{BoundEvents, BoundFile, BoundRows, Keep, OpenBound};
 pub use columns::ColumnsBuilder;
 pub use config::{CassandraConfig, LakeConfig, S3Config, Secret, StoreConfig};
 pub use error::{Result, StoreError, is_denied, is_timeout};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use segment_core::catalog::Catalog;
 
+use crate::bound::BoundEvents;
 use crate::lake::snapshot::EventsSnapshot;
 use crate::lists::ListInfo;
 use crate::profiles::ProfilesSnapshot;
@@ -21,7 +22,9 @@ pub struct Pinned {
     pub catalog: Arc<Catalog>,
     /// The events.
     pub events: EventsSnapshot,
-    /// The profiles, which are the universe.
+    /// The events, where somebody else writes them; those above are none then.
+    pub bound: Option<BoundEvents>,
+    /// The profiles, which are the universe, or, with bound events, part of it.
     pub profiles: ProfilesSnapshot,
     /// Lists by key.
     pub lists: BTreeMap<String, ListInfo>,

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use segment_core::catalog::Catalog;
 use tokio::sync::OnceCell;
 
+use crate::bound::{Footers, Listings};
 use crate::collect::remove_table;
 use crate::config::StoreConfig;
 use crate::error::{Result, StoreError};
+use crate::lake::objects::Objects;
 use crate::lake::shared::SharedLake;
 use crate::lake::tables::{EVENTS, Tables, uri};
 use crate::layout::Layout;
@@ -36,6 +38,10 @@ pub(crate) struct Shared {
     pub(crate) cassandra: Option<crate::profiles::cassandra::attached::AttachedCassandra>,
     /// `None`: the lake is in the directory.
     pub(crate) lake: Option<Arc<SharedLake>>,
+    /// How bound events on S3 are reached.
+    pub(crate) bound_objects: Option<Arc<Objects>>,
+    pub(crate) listings: Arc<Listings>,
+    pub(crate) footers: Arc<Footers>,
     tables: OnceCell<Tables>,
 }
 
@@ -125,6 +131,8 @@ impl Store {
         let layout = Layout::new(dir);
         let identity = config.lake.as_ref().map(LakeIdentity::of);
         let lake = config.lake.map(SharedLake::new).transpose()?.map(Arc::new);
+        let own_objects = config.s3.map(|s3| Arc::new(Objects::new(s3)));
+        let bound_objects = own_objects.or_else(|| lake.as_ref().map(|l| l.objects().clone()));
         let meta = Meta::open(&layout.database(), create).await?;
         meta.check_lake(layout.root(), identity.as_ref(), create).await?;
         #[cfg(feature = "cassandra")]
@@ -136,6 +144,9 @@ impl Store {
                 #[cfg(feature = "cassandra")]
                 cassandra,
                 lake,
+                bound_objects,
+                listings: Arc::default(),
+                footers: Arc::default(),
                 tables: OnceCell::new(),
             }),
         })

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use iceberg::table::Table;
+use segment_core::binding::EventsTable;
 use segment_core::catalog::Catalog;
 use uuid::Uuid;
 
+use crate::bound::{BoundEvents, check_location};
 use crate::error::{Result, StoreError};
 use crate::lake::lineage::Beyond;
 use crate::lake::schema::events_schema;
@@ -83,12 +85,15 @@ impl Workspace {
             (Some(_), Err(why)) => (None, Some(why)),
             (None, _) => (None, None),
         };
+        let events = EventsSnapshot::new(table, snapshot_id, events_schema(&catalog), objects);
+        let catalog = Arc::new(catalog);
         Ok(Pinned {
             workspace: self.name.to_string(),
             version,
-            events: EventsSnapshot::new(table, snapshot_id, events_schema(&catalog), objects),
+            events,
+            bound: self.bound(&catalog).await?,
             profiles,
-            catalog: Arc::new(catalog),
+            catalog,
             lists: reading.lists,
             segments: reading.segments,
             shared,
@@ -120,6 +125,14 @@ impl Workspace {
             }
             Err(e) => Err(e),
         }
+    }
+
+    /// The events that somebody else writes, if the catalog binds any.
+    async fn bound(&self, catalog: &Arc<Catalog>) -> Result<Option<BoundEvents>> {
+        let Some(table) = &catalog.events_table else { return Ok(None) };
+        let shared = &self.shared;
+        let objects = shared.bound_objects.clone();
+        BoundEvents::pin(&self.name, catalog, table, objects, &shared.listings, &shared.footers).await.map(Some)
     }
 
     /// A state, and what the catalog of a shared lake has for its events: what the state names, with what other engines did since.
@@ -164,6 +177,9 @@ impl Workspace {
     /// `Conflict` if the version is not the expected one, `Busy` while an import is running, `Invalid` if a stored column is missing.
     pub async fn set_catalog(&self, expected_version: u64, catalog: &Catalog) -> Result<u64> {
         let _lock = self.lock()?;
+        if let Some(table) = &catalog.events_table {
+            self.check_binding(table).await?;
+        }
         let mut state = self.shared.meta.state(&self.name).await?;
         check_grown(&state.catalog, catalog)?;
         if let Some(lake) = self.shared.lake.as_ref().filter(|_| state.version == expected_version) {
@@ -173,6 +189,31 @@ impl Workspace {
         state.catalog = catalog.clone();
         self.shared.meta.switch(&self.name, expected_version, &state, None, &[]).await?;
         Ok(state.version)
+    }
+
+    /// Refuses to bind a workspace that has events of its own, and to bind it to Muster's own files.
+    async fn check_binding(&self, table: &EventsTable) -> Result<()> {
+        let mut own = vec![self.shared.layout.root().display().to_string()];
+        own.extend(self.shared.lake.iter().map(|lake| lake.config().warehouse.clone()));
+        check_location(table, &own)?;
+        let reading = self.shared.meta.read(&self.name).await?;
+        let (opened, snapshot_id) = match &self.shared.lake {
+            Some(lake) => {
+                let (_, opened, snapshot_id) = self.read_shared(lake).await?;
+                (opened, snapshot_id)
+            }
+            None => (open_at(&self.name, EVENTS, &reading.state.events.metadata_location).await?, reading.state.events.snapshot_id),
+        };
+        let events = EventsSnapshot::new(opened, snapshot_id, events_schema(&reading.state.catalog), None);
+        // Planning nothing tells how much there is.
+        let rows = events.plan(&[]).await?.rows_total;
+        if rows > 0 {
+            return Err(StoreError::Invalid(format!(
+                "workspace \"{}\" has {rows} events of its own: bind events that somebody else writes in a workspace without any",
+                self.name
+            )));
+        }
+        Ok(())
     }
 
     /// The same with a shared lake, whose tables get the catalog's columns, so that engines that read them as of the state's snapshots

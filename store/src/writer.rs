@@ -168,9 +168,12 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// `Invalid` if a stored column is missing from it.
+    /// `Invalid` if a stored column is missing from it, or if it binds events elsewhere than the base: [`Workspace::set_catalog`] does that.
     pub async fn set_catalog(&mut self, catalog: &Catalog) -> Result<()> {
         check_grown(&self.catalog, catalog)?;
+        if catalog.events_table != self.catalog.events_table {
+            return Err(StoreError::Invalid("an import cannot change \"events_table\": declare it by `muster catalog --set`".to_owned()));
+        }
         let schema = events_schema(catalog);
         let tables = self.workspace.shared.tables().await?;
         self.table = tables.add_columns(self.table.clone(), &schema).await?;
@@ -185,7 +188,15 @@ impl Writer {
     }
 
     /// Opens a file for the events of one UTC day (days since 1970-01-01).
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the workspace's events are those that somebody else writes, beside which these would not be seen.
     pub fn event_file(&self, day: i32) -> Result<EventFileWriter> {
+        if let Some(table) = &self.catalog.events_table {
+            let what = format!("workspace \"{}\" reads its events in {}, and takes none of its own", self.workspace.name(), table.location);
+            return Err(StoreError::Invalid(what));
+        }
         let metadata = self.table.metadata();
         let (shared, name) = (&self.workspace.shared, self.workspace.name());
         let target = Target {

@@ -99,6 +99,8 @@ pub struct Extent {
     pub trees: usize,
     /// Worlds at a time.
     pub threads: usize,
+    /// Whether events are files that somebody else wrote.
+    pub bound: bool,
 }
 
 /// How far a comparison is.
@@ -148,7 +150,8 @@ pub fn compare(extent: Extent, tally: &Tally) -> Result<(), String> {
 
 fn compare_world(engine: &Engine, extent: Extent, seed: u64, tally: &Tally) -> Result<(), String> {
     let world = World::generate(seed);
-    let lake = engine.load(&world).map_err(|e| format!("world {seed}: {e}"))?;
+    let loaded = if extent.bound { engine.load_bound(&world) } else { engine.load(&world) };
+    let lake = loaded.map_err(|e| format!("world {seed}: {e}"))?;
     let everyone = oracle::universe(&world);
     let mut random = Random::new(!seed);
     for i in 0..extent.trees {

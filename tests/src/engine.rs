@@ -150,6 +150,27 @@ impl Engine {
         self.runtime.block_on(load(self.store.clone(), world.zone.name(), &steps, &world.lists))
     }
 
+    /// The same with the events bound instead of imported: files that somebody else wrote, below a folder of their own.
+    ///
+    /// # Errors
+    ///
+    /// See [`Engine::load`].
+    pub fn load_bound(&self, world: &World) -> Result<Lake> {
+        let users = |rows: &Rows| Rows { users: rows.users.clone(), events: Vec::new() };
+        let imports: Vec<Rows> = world.imports.iter().map(users).collect();
+        let steps: Vec<(&Json, &Rows)> = world.declarations.iter().zip(&imports).collect();
+        self.runtime.block_on(async {
+            let mut lake = load(self.store.clone(), world.zone.name(), &steps, &world.lists).await?;
+            let folder = lake._folder.path().join("theirs");
+            let declaration = crate::world::hive::write(world, &folder, &format!("{}/", folder.display()))?;
+            let workspace = lake._store.workspace(&lake.pinned.workspace).await.map_err(|e| failed("open the workspace")(&e))?;
+            let workspace = workspace.ok_or("the workspace is gone")?;
+            declare(&workspace, &declaration).await?;
+            lake.pinned = Arc::new(workspace.pin().await.map_err(|e| failed("pin")(&e))?);
+            Ok(lake)
+        })
+    }
+
     /// The same for rows of one import.
     ///
     /// # Errors

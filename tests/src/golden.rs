@@ -124,6 +124,7 @@ impl Topic {
             events: table("events"),
             profiles: table("profiles"),
             lists: self.lists.keys().map(|k| (k.clone(), table(&format!("list_{k}")))).collect(),
+            ..Tables::default()
         };
         let mut out = String::new();
         for case in &self.cases {

@@ -118,6 +118,10 @@ impl Shape {
                         self.put(" inner");
                         on
                     }
+                    JoinOperator::FullOuter(on) => {
+                        self.put(" full");
+                        on
+                    }
                     other => panic!("not written by lowering: {other:?}"),
                 };
                 self.table(&join.relation);

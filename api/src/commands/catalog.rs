@@ -63,7 +63,8 @@ fn table(catalog: &Known) -> String {
         };
         table.row(vec!["rule".to_owned(), attribute.clone(), taken, "a declaration".to_owned()]);
     }
-    format!("time zone {}\n\n{}", catalog.timezone, table.render())
+    let bound = catalog.events_table.as_ref().map(|t| format!("events are read in place from {}\n", t.location)).unwrap_or_default();
+    format!("time zone {}\n{bound}\n{}", catalog.timezone, table.render())
 }
 
 /// A name's row, and those of the fields in its object, under the names that conditions have for them.

@@ -48,6 +48,7 @@ impl Settings {
         settings.both("s3.access_key", "s3.secret_key", faults);
         settings.both("cassandra.user", "cassandra.password", faults);
         settings.store.lake = settings.lake(faults);
+        settings.store.s3 = settings.section::<S3Config>("s3", faults);
         if settings.is_set("cassandra.contact_points") {
             settings.store.cassandra = settings.section::<CassandraConfig>("cassandra", faults);
         } else {

@@ -98,6 +98,7 @@ fn lowered(query: &Query, pinned: &Pinned) -> Result<(Lowered, BTreeMap<String, 
         events: vec![EVENTS.to_owned()],
         profiles: vec![PROFILES.to_owned()],
         lists: lists.iter().map(|(key, name)| (key.clone(), vec![name.clone()])).collect(),
+        ..Tables::default()
     };
     Ok((query.lowered(&DuckDb, &tables, Strategy::Arms)?, lists))
 }

@@ -15,13 +15,13 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use segment_core::eval::{self, Lists, User};
 use segment_core::plan::Plan;
-use store::{EventRead, Pinned};
+use store::{BoundEvents, EventRead, Pinned};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{Backend, Capabilities, Explanation, Query, Reading, Run, RunMetrics, RunOptions, ScanPlan, Stage, Users};
 use crate::error::{BackendError, ErrorKind, Result};
 use crate::progress::Progress;
-use crate::state::pinned;
+use crate::state::any_pinned;
 
 /// The most events that are read: about 2 GiB of memory, more with many properties in the condition.
 pub const EVENTS_MAX: u64 = 5_000_000;
@@ -127,11 +127,21 @@ async fn files(pinned: &Pinned) -> Result<store::EventsPlan> {
     if let Some(what) = plan.unsupported.first() {
         return Err(BackendError::new(ErrorKind::Unsupported, what.clone()));
     }
-    if plan.rows_total > EVENTS_MAX {
-        let what = format!("the oracle reads every event, {EVENTS_MAX} at most; there are {}", plan.rows_total);
-        return Err(BackendError::new(ErrorKind::Rejected, what));
-    }
+    check_count(plan.rows_total)?;
     Ok(plan)
+}
+
+fn check_count(events: u64) -> Result<()> {
+    if events <= EVENTS_MAX {
+        return Ok(());
+    }
+    Err(BackendError::new(ErrorKind::Rejected, format!("the oracle reads every event, {EVENTS_MAX} at most; there are {events}")))
+}
+
+/// The events that somebody else writes: whose rows are not counted before they are read.
+fn bound_reading(bound: &BoundEvents) -> Reading {
+    let files = bound.files();
+    Reading { files: files.len() as u64, bytes: files.iter().map(|f| f.size_bytes).sum(), ..Reading::default() }
 }
 
 #[async_trait]
@@ -152,9 +162,10 @@ impl Backend for MemoryBackend {
                 (reading(events), reading(rows.users.len() as u64), rows.users.len() as u64)
             }
             None => {
-                let pinned = pinned(query)?;
+                let pinned = any_pinned(query)?;
                 let plan = files(pinned).await?;
-                let events = Reading { files: plan.files_total, row_groups: 0, rows: plan.rows_total, bytes: plan.bytes_total };
+                let lake = Reading { files: plan.files_total, row_groups: 0, rows: plan.rows_total, bytes: plan.bytes_total };
+                let events = pinned.bound.as_ref().map_or(lake, bound_reading);
                 let bytes = pinned.profiles.files.iter().map(|f| f.size_bytes).sum();
                 let profiles = Reading { files: pinned.profiles.files.len() as u64, row_groups: 0, rows: pinned.profiles.rows, bytes };
                 (events, profiles, pinned.profiles.rows)
@@ -182,10 +193,11 @@ impl Backend for MemoryBackend {
                 Vec::new()
             }
             None => {
-                let pinned = pinned(query)?;
+                let pinned = any_pinned(query)?;
                 let plan = files(pinned).await?;
                 let bytes = |sizes: &mut dyn Iterator<Item = u64>| sizes.sum::<u64>();
                 progress.add_total(plan.rows_total, bytes(&mut plan.files.iter().map(|f| f.size_bytes)));
+                progress.add_total(0, pinned.bound.as_ref().map_or(0, |bound| bound_reading(bound).bytes));
                 progress.add_total(pinned.profiles.rows, bytes(&mut pinned.profiles.files.iter().map(|f| f.size_bytes)));
                 plan.files
             }

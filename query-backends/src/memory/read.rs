@@ -12,13 +12,14 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use parquet::file::reader::ChunkReader;
 use segment_core::catalog::Scope;
 use segment_core::eval::{Event, Lists, User};
+use segment_core::lower::NUMBER_NONE;
 use segment_core::plan::Plan;
-use store::{DataFileInfo, ListInfo, Pinned};
+use store::{BoundEvents, DataFileInfo, ListInfo, Pinned};
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::{self, Assembler};
 use super::fields::Fields;
-use super::{Rows, check};
+use super::{Rows, check, check_count};
 use crate::error::{BackendError, ErrorKind, Result, io_kind};
 use crate::progress::Progress;
 
@@ -29,6 +30,10 @@ const BATCH_ROWS: usize = 4096;
 pub(super) fn rows(pinned: &Pinned, files: &[DataFileInfo], plan: &Plan, progress: &Progress, cancel: &CancellationToken) -> Result<Rows> {
     let fields = Fields::of(plan);
     let mut users = profiles(pinned, &fields, plan, progress, cancel)?;
+    if let Some(bound) = &pinned.bound {
+        add_bound(&mut users, bound, pinned, &fields, plan, progress, cancel)?;
+        return Ok(Rows { users, lists: lists(pinned, cancel)? });
+    }
     let places: HashMap<i64, usize> = users.iter().enumerate().map(|(place, (number, _))| (*number, place)).collect();
     let wanted = columns(pinned, Scope::Property, &fields, &["event", "user_no", "ts", "message_id"]);
     for file in files {
@@ -56,6 +61,52 @@ pub(super) fn rows(pinned: &Pinned, files: &[DataFileInfo], plan: &Plan, progres
         progress.add_read(0, file.size_bytes);
     }
     Ok(Rows { users, lists: lists(pinned, cancel)? })
+}
+
+/// Adds the events that somebody else writes, and whoever is known by them alone.
+fn add_bound(
+    users: &mut Vec<(i64, User)>,
+    bound: &BoundEvents,
+    pinned: &Pinned,
+    fields: &Fields,
+    plan: &Plan,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<()> {
+    let mut places: HashMap<String, usize> = users.iter().enumerate().map(|(place, (_, user))| (user.user_id.clone(), place)).collect();
+    let wanted = columns(pinned, Scope::Property, fields, &["event", "user_id", "ts", "message_id"]);
+    let mut count = 0;
+    for file in bound.files() {
+        for batch in bound.rows(file, &wanted)? {
+            check(cancel)?;
+            let batch = batch?;
+            count += batch.num_rows() as u64;
+            check_count(count)?;
+            let (names, messages) = (texts(&batch, "event")?, texts(&batch, "message_id")?);
+            let (ids, times) = (texts(&batch, "user_id")?, instants(&batch, "ts")?);
+            let properties = Assembler::new(&pinned.catalog, Scope::Property, &fields.properties, &plan.zone, &batch)?;
+            for row in 0..batch.num_rows() {
+                let (id, ts) = (ids.value(row), times.value(row));
+                let place = *places.entry(id.to_owned()).or_insert_with(|| {
+                    users.push((NUMBER_NONE, User { user_id: id.to_owned(), first_seen_at: Some(ts), ..User::default() }));
+                    users.len() - 1
+                });
+                let Some((_, user)) = users.get_mut(place) else { continue };
+                // A profile that states no time has always been there.
+                user.first_seen_at = user.first_seen_at.map(|first| first.min(ts));
+                user.last_seen_at = user.last_seen_at.max(Some(ts));
+                user.events.push(Event {
+                    name: names.value(row).to_owned(),
+                    ts,
+                    message_id: messages.value(row).to_owned(),
+                    properties: properties.row(row)?,
+                });
+            }
+            progress.add_read(batch.num_rows() as u64, 0);
+        }
+        progress.add_read(0, file.size_bytes);
+    }
+    Ok(())
 }
 
 fn profiles(pinned: &Pinned, fields: &Fields, plan: &Plan, progress: &Progress, cancel: &CancellationToken) -> Result<Vec<(i64, User)>> {

@@ -8,8 +8,7 @@ use std::time::Duration;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricValue;
 
-use super::lake_table::LakeTable;
-use super::prepare::Prepared;
+use super::prepare::{Events, Prepared};
 use crate::backend::{RunMetrics, ScanPlan, Stage};
 
 /// The stages that operators belong to, in the order shown.
@@ -28,7 +27,7 @@ pub(super) fn collect(prepared: &Prepared, users: u64, elapsed: Duration) -> Run
         .map(|(name, time)| Stage { name, time })
         .collect();
     let read = prepared.counters.progress.now();
-    let skipped = |table: &Arc<LakeTable>| table.scans().iter().map(|s: &ScanPlan| s.row_groups_skipped).sum::<u64>();
+    let skipped = |table: &Events| table.scans().iter().map(|s: &ScanPlan| s.row_groups_skipped).sum::<u64>();
     RunMetrics {
         rows_read: read.rows_read,
         bytes_read: read.bytes_read,
@@ -42,7 +41,7 @@ pub(super) fn collect(prepared: &Prepared, users: u64, elapsed: Duration) -> Run
 
 fn visit(plan: &Arc<dyn ExecutionPlan>, times: &mut BTreeMap<&'static str, Duration>) {
     let (stage, names): (_, &[&str]) = match plan.name() {
-        "DataSourceExec" => (DECODE, &["time_elapsed_processing"]),
+        "DataSourceExec" | "StreamingTableExec" => (DECODE, &["time_elapsed_processing"]),
         "AggregateExec" | "UserAggregateExec" => (GROUP, &["elapsed_compute"]),
         "HashJoinExec" | "UserJoinExec" => (JOIN, &["build_time", "join_time"]),
         "RepartitionExec" => (OTHER, &["repartition_time"]),

@@ -5,6 +5,7 @@
 //! happen on threads of the backend's own, with stacks deep enough for the deepest tree. Deliberately absent: recent
 //! events that the lake does not hold yet.
 
+mod bound_table;
 mod error;
 mod files;
 mod footers;
@@ -32,11 +33,11 @@ pub use session::{ParquetConfig, TABLE_BYTES_A_USER};
 use crate::backend::{Backend, Capabilities, Explanation, Query, Run, RunOptions};
 use crate::error::{BackendError, ErrorKind, Result};
 use crate::progress::Progress;
-use crate::state::pinned;
+use crate::state::any_pinned;
 use files::Counters;
 use footers::Footers;
 use lake_table::sum;
-use prepare::Prepared;
+use prepare::{Events, Prepared};
 use session::BaseStates;
 
 /// Bytes of stack of each thread: planning recurses over trees 32 deep and 1,000 wide. Only what is used is taken.
@@ -114,14 +115,14 @@ impl ParquetBackend {
 
     async fn prepare(&self, query: &Query, ids: bool, progress: Arc<Progress>) -> Result<Prepared> {
         let (shared, query) = (self.shared.clone(), query.clone());
-        self.on_threads(async move { shared.prepare(&query, ids, shared.tables_bytes_max, progress).await }).await
+        self.on_threads(async move { shared.prepare(&query, ids, false, progress).await }).await
     }
 }
 
 impl Shared {
-    async fn prepare(&self, query: &Query, ids: bool, tables_bytes_max: u64, progress: Arc<Progress>) -> Result<Prepared> {
+    async fn prepare(&self, query: &Query, ids: bool, again: bool, progress: Arc<Progress>) -> Result<Prepared> {
         let counters = Arc::new(Counters { progress, ..Counters::default() });
-        prepare::prepare(self, query, pinned(query)?, ids, tables_bytes_max, counters).await
+        prepare::prepare(self, query, any_pinned(query)?, ids, again, counters).await
     }
 }
 
@@ -141,11 +142,11 @@ impl Backend for ParquetBackend {
             plan: displayable(prepared.plan.as_ref()).indent(true).to_string(),
             sql: Some(prepared.sql),
             windows: query.plan.windows.clone(),
-            scans: prepared.events.as_ref().map(|t| t.scans()).unwrap_or_default(),
+            scans: prepared.events.as_ref().map(Events::scans).unwrap_or_default(),
             events: prepared.events_total,
             profiles: sum(&prepared.profiles.scans()),
-            users: pinned(query)?.profiles.rows,
-            profiles_as_of: pinned(query)?.profiles.as_of,
+            users: any_pinned(query)?.profiles.rows,
+            profiles_as_of: any_pinned(query)?.profiles.as_of,
         })
     }
 
@@ -164,7 +165,7 @@ impl Backend for ParquetBackend {
         let (shared, query, ids) = (self.shared.clone(), query.clone(), options.ids);
         let again = {
             let progress = progress.clone();
-            async move { shared.prepare(&query, ids, 0, progress).await }
+            async move { shared.prepare(&query, ids, true, progress).await }
         };
         let users = running::start(threads.handle(), prepared, again, options, metrics.clone(), started);
         Ok(Run::new(users, progress, metrics))

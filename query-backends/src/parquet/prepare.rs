@@ -11,18 +11,20 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{LogicalPlanBuilder, col};
 use datafusion::physical_plan::ExecutionPlan;
 use segment_core::dialect::DataFusion;
-use segment_core::lower::{Strategy, Tables};
-use store::{ListInfo, Pinned};
+use segment_core::lower::{Lowered, Strategy, Tables};
+use segment_core::plan::Interval;
+use store::{BoundEvents, ListInfo, Pinned};
 
 use super::Shared;
+use super::bound_table::{self, BoundTable};
 use super::error::wrap;
 use super::files::{Counters, LakeFile, Reading};
 use super::lake_table::{LakeTable, TableSpec};
 use super::session::{Grouping, TABLE_BYTES_A_USER, query_state, table_name};
 use super::users::{Blocks, rewrite};
-use crate::backend::{self, Query};
+use crate::backend::{self, Query, ScanPlan};
 use crate::error::{BackendError, ErrorKind, Result};
-use crate::state::event_reads;
+use crate::state::{event_reads, key};
 
 /// Tables' names; lists are numbered.
 const EVENTS: &str = "events";
@@ -35,7 +37,7 @@ pub(super) struct Prepared {
     pub(super) plan: Arc<dyn ExecutionPlan>,
     pub(super) context: Arc<TaskContext>,
     /// `None` if the query reads no events.
-    pub(super) events: Option<Arc<LakeTable>>,
+    pub(super) events: Option<Events>,
     pub(super) profiles: Arc<LakeTable>,
     pub(super) events_total: backend::Reading,
     pub(super) counters: Arc<Counters>,
@@ -43,35 +45,57 @@ pub(super) struct Prepared {
     pub(super) planning: Duration,
 }
 
-/// Makes the tables, compiles and plans.
+/// The events' table.
+pub(super) enum Events {
+    /// Of the lake.
+    Lake(Arc<LakeTable>),
+    /// Of files that somebody else writes.
+    Bound(Arc<BoundTable>),
+}
+
+impl Events {
+    /// What its scans read, in the order planned.
+    pub(super) fn scans(&self) -> Vec<ScanPlan> {
+        match self {
+            Self::Lake(table) => table.scans(),
+            Self::Bound(table) => table.scans(),
+        }
+    }
+
+    fn provider(&self) -> Arc<dyn TableProvider> {
+        match self {
+            Self::Lake(table) => table.clone(),
+            Self::Bound(table) => table.clone(),
+        }
+    }
+}
+
+/// Makes the tables, compiles and plans. `again`: another try of a query that lacked memory, which now groups by hashing, or whose files changed,
+/// which are looked for anew.
 pub(super) async fn prepare(
     shared: &Shared,
     query: &Query,
     pinned: &Pinned,
     ids: bool,
-    tables_bytes_max: u64,
+    again: bool,
     counters: Arc<Counters>,
 ) -> Result<Prepared> {
     let started = Instant::now();
     let lists: BTreeMap<String, Vec<String>> =
         pinned.lists.keys().enumerate().map(|(i, key)| (key.clone(), table_name(&format!("{LIST_PREFIX}{i}")))).collect();
-    let tables = Tables { events: table_name(EVENTS), profiles: table_name(PROFILES), lists };
+    let tables = Tables { events: table_name(EVENTS), profiles: table_name(PROFILES), lists, key: key(pinned) };
     let dialect = DataFusion::default();
     let lowered = query.lowered(&dialect, &tables, Strategy::default())?;
     let sql = lowered.sql();
 
     let reading = |page_index: bool| Arc::new(Reading { footers: shared.footers.clone(), counters: counters.clone(), page_index });
-    let plan = pinned.events.plan(&event_reads(&lowered)).await?;
-    if let Some(what) = plan.unsupported.first() {
-        return Err(BackendError::new(ErrorKind::Unsupported, what.clone()));
-    }
-    let events_total = backend::Reading { files: plan.files_total, row_groups: 0, rows: plan.rows_total, bytes: plan.bytes_total };
-    let files = plan.files.iter().map(|f| LakeFile::planned(f, pinned.events.objects())).collect::<datafusion::common::Result<_>>();
-    let files = files.map_err(|e| wrap("cannot read the lake", e))?;
-    let events = table(TableSpec { files, files_total: plan.files_total, ..events_spec(pinned) }, reading(false))?;
+    let (events, events_total) = match &pinned.bound {
+        Some(bound) => bound_events(bound, &lowered, &counters, again).await?,
+        None => lake_events(pinned, &lowered, reading(false)).await?,
+    };
     let profiles = table(profiles_spec(pinned)?, reading(true))?;
     let mut provided: Vec<(String, Arc<dyn TableProvider>)> =
-        vec![(EVENTS.to_owned(), events.clone()), (PROFILES.to_owned(), profiles.clone())];
+        vec![(EVENTS.to_owned(), events.provider()), (PROFILES.to_owned(), profiles.clone())];
     for (i, (key, list)) in pinned.lists.iter().enumerate() {
         if lowered.lists.contains(key) {
             provided.push((format!("{LIST_PREFIX}{i}"), table(list_spec(list)?, reading(false))?));
@@ -79,7 +103,8 @@ pub(super) async fn prepare(
     }
 
     let numbers = pinned.profiles.files.iter().map(|f| f.user_no_max + 1).max().unwrap_or(0);
-    let fits = numbers.saturating_mul(TABLE_BYTES_A_USER) <= tables_bytes_max;
+    // Whose events others write may have no number.
+    let fits = pinned.bound.is_none() && numbers.saturating_mul(TABLE_BYTES_A_USER) <= if again { 0 } else { shared.tables_bytes_max };
     let grouping = if fits { Grouping::ByNumber } else { Grouping::ByEngine };
     let state =
         query_state(shared.states.get(grouping), provided, dialect.into_filters()).map_err(|e| wrap("cannot set a session up", e))?;
@@ -94,6 +119,28 @@ pub(super) async fn prepare(
     }
     let events = (!lowered.reads.is_empty()).then_some(events);
     Ok(Prepared { sql, plan, context: state.task_ctx(), events, profiles, events_total, counters, planning: started.elapsed() })
+}
+
+/// The lake's events, and how much there is of them.
+async fn lake_events(pinned: &Pinned, lowered: &Lowered, reading: Arc<Reading>) -> Result<(Events, backend::Reading)> {
+    let plan = pinned.events.plan(&event_reads(lowered)).await?;
+    if let Some(what) = plan.unsupported.first() {
+        return Err(BackendError::new(ErrorKind::Unsupported, what.clone()));
+    }
+    let total = backend::Reading { files: plan.files_total, row_groups: 0, rows: plan.rows_total, bytes: plan.bytes_total };
+    let files = plan.files.iter().map(|f| LakeFile::planned(f, pinned.events.objects())).collect::<datafusion::common::Result<_>>();
+    let files = files.map_err(|e| wrap("cannot read the lake", e))?;
+    let table = table(TableSpec { files, files_total: plan.files_total, ..events_spec(pinned) }, reading)?;
+    Ok((Events::Lake(table), total))
+}
+
+/// The same of events that somebody else writes; rows are not counted before they are read.
+async fn bound_events(bound: &BoundEvents, lowered: &Lowered, counters: &Arc<Counters>, again: bool) -> Result<(Events, backend::Reading)> {
+    let windows: Vec<Interval> = lowered.reads.iter().map(|read| read.window).collect();
+    let (bound, files) = bound_table::opened(bound, &windows, again).await?;
+    let table = BoundTable::new(&bound, files, counters.clone()).map_err(|e| wrap("cannot make a table of the bound events", e))?;
+    let total = table.total();
+    Ok((Events::Bound(Arc::new(table)), total))
 }
 
 fn table(spec: TableSpec, reading: Arc<Reading>) -> Result<Arc<LakeTable>> {

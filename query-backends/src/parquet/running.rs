@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::error::wrap;
 use super::metrics;
-use super::prepare::Prepared;
+use super::prepare::{Events, Prepared};
 use crate::backend::{RunMetrics, RunOptions, UserStream, Users};
 use crate::error::{BackendError, ErrorKind, Result};
 
@@ -33,7 +33,8 @@ struct Receiving {
     _driver: AbortOnDropHandle<()>,
 }
 
-/// Starts a prepared query on some threads. If it lacks memory before it has found anyone, what `again` prepares is run instead.
+/// Starts a prepared query on some threads. If it lacks memory, or a file that somebody else writes has changed,
+/// before it has found anyone, what `again` prepares is run instead.
 pub(super) fn start(
     threads: &Handle,
     prepared: Prepared,
@@ -71,7 +72,18 @@ async fn drive(
     let found = Arc::new(AtomicBool::new(false));
     let mut prepared = prepared;
     let mut users = run_partitions(&prepared, ids, &sender, &found).await;
-    if matches!(&users, Err(e) if e.kind == ErrorKind::Overloaded) && !found.load(Ordering::Acquire) {
+    let may_go_again = |e: &BackendError| match e.kind {
+        ErrorKind::Overloaded => true,
+        // A file of those that somebody else writes is gone, or is another one now.
+        ErrorKind::Unavailable | ErrorKind::SchemaDrift => matches!(prepared.events, Some(Events::Bound(_))),
+        ErrorKind::Timeout
+        | ErrorKind::Rejected
+        | ErrorKind::Unsupported
+        | ErrorKind::PermissionDenied
+        | ErrorKind::Cancelled
+        | ErrorKind::Internal => false,
+    };
+    if users.as_ref().is_err_and(may_go_again) && !found.load(Ordering::Acquire) {
         users = match again.await {
             Ok(other) => {
                 prepared = other;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use segment_core::plan::{EventLeaf, EventMatch, Leaf, Node, Plan};
-use store::EventRead;
+use segment_core::plan::{EventLeaf, EventMatch, Interval, Leaf, Node, Plan};
+use store::{BoundFile, EventRead};
 
 use crate::backend::Query;
 
@@ -26,6 +26,12 @@ impl Estimate {
         let reads = reads(&query.plan);
         if reads.is_empty() {
             return Some(Self { profiles_bytes, ..Self::default() });
+        }
+        if let Some(bound) = &pinned.bound {
+            let size = |files: &mut dyn Iterator<Item = &BoundFile>| files.map(|f| f.size_bytes).sum();
+            let needed = |f: &&BoundFile| reads.iter().any(|read| f.may_hold(Interval { start: read.start, end: read.end }));
+            let events_bytes = size(&mut bound.files().iter().filter(needed));
+            return Some(Self { events_bytes, events_total_bytes: size(&mut bound.files().iter()), profiles_bytes });
         }
         let plan = pinned.events.plan(&reads).await.ok()?;
         Some(Self { events_bytes: plan.files.iter().map(|f| f.size_bytes).sum(), events_total_bytes: plan.bytes_total, profiles_bytes })

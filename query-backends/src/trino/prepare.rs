@@ -39,7 +39,7 @@ impl Prepared {
         })?;
         let list = |i: usize| format!("{LIST_PREFIX}{i}");
         let lists: BTreeMap<String, Vec<String>> = shared.lists.keys().enumerate().map(|(i, key)| (key.clone(), vec![list(i)])).collect();
-        let tables = Tables { events: vec![EVENTS.to_owned()], profiles: vec![PROFILES.to_owned()], lists };
+        let tables = Tables { events: vec![EVENTS.to_owned()], profiles: vec![PROFILES.to_owned()], lists, ..Tables::default() };
         let lowered = compile::lowered(&query.plan, &Trino, &tables, query.strategy.unwrap_or_default()).map_err(|faults| {
             let what: Vec<String> = faults.into_iter().map(|f| f.message).collect();
             BackendError::new(ErrorKind::Unsupported, what.join("; "))

@@ -12,7 +12,7 @@ use crate::time::Zone;
 use crate::types::Type;
 use crate::value::Value;
 
-/// The arm's SELECT: `user_no` and what it hands on of the marks of the whole tree.
+/// The arm's SELECT: the user's key and what it hands on of the marks of the whole tree.
 pub(super) fn select(
     arm: &Arm,
     marks: &Marks<'_>,
@@ -64,7 +64,8 @@ pub(super) fn select(
         // A measure that is something over no events is never NULL; neither is its test.
         tests.push((*i, if leaf.holds_over_nothing() { sql::not(test) } else { test }));
     }
-    let mut projection = vec![Item::column("user_no")];
+    let key = tables.key.column();
+    let mut projection = vec![Item::column(key)];
     match columns {
         Columns::UserOnly => {}
         Columns::Marks(Form::Columns) => projection.extend(one_each(&tests, marks.leaves.len(), dialect)),
@@ -76,7 +77,7 @@ pub(super) fn select(
         from: Table::Named(tables.events.clone(), None),
         joins: Vec::new(),
         selection: (!conditions.is_empty()).then(|| sql::and(conditions)),
-        group_by: vec![sql::column("user_no")],
+        group_by: vec![sql::column(key)],
         having,
     }
 }
@@ -84,9 +85,9 @@ pub(super) fn select(
 /// What an arm hands on.
 #[derive(Clone, Copy)]
 pub(super) enum Columns<'a> {
-    /// `user_no` of those marked.
+    /// The keys of those marked.
     UserOnly,
-    /// `user_no` and the marks.
+    /// The keys and the marks.
     Marks(&'a Form),
 }
 

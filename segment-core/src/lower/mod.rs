@@ -10,12 +10,15 @@
 //! events, NULL elsewhere. So `count gte 2` is `m0 IS NOT NULL`, `count lte 2` is `m0 IS NULL`, both two-valued, an arm
 //! drops every user without a mark, and the tree is one boolean expression over the marks. The result joins the
 //! profiles, from the left only if someone without a mark can be a member.
+//!
+//! Of events that somebody else writes ([`Key::Id`]) all that goes by `user_id`, and users need no profile: `users` says who they are.
 
 mod arm;
 mod marks;
 mod statement;
 mod sums;
 mod tree;
+mod users;
 
 use std::collections::BTreeMap;
 
@@ -31,12 +34,38 @@ pub use statement::{AsOf, drop_table, makers};
 /// Where a backend keeps a workspace's tables: the parts of each name, to be quoted.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
-    /// `event`, `user_no`, `ts`, `message_id` and the property columns.
+    /// `event`, `user_no` (or `user_id`: [`Key`]), `ts`, `message_id` and the property columns.
     pub events: Vec<String>,
+    /// What says whose an event is.
+    pub key: Key,
     /// `user_no`, `user_id`, `first_seen_at`, `last_seen_at` and the attribute columns; one row a user.
     pub profiles: Vec<String>,
     /// Each list by its key: `user_id`, unique.
     pub lists: BTreeMap<String, Vec<String>>,
+}
+
+/// What says whose an event is, and with it who the users are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Key {
+    /// `user_no`. Profiles are all the users there are, and know when each was first seen.
+    #[default]
+    Number,
+    /// `user_id`, of events that somebody else writes. Users are those who have a profile or an event; who has no profile has the number
+    /// [`NUMBER_NONE`].
+    Id,
+}
+
+/// The number of a user who has none.
+pub const NUMBER_NONE: i64 = -1;
+
+impl Key {
+    /// Its column.
+    pub(crate) fn column(self) -> &'static str {
+        match self {
+            Key::Number => "user_no",
+            Key::Id => "user_id",
+        }
+    }
 }
 
 /// A lowered plan.
@@ -45,7 +74,7 @@ pub struct Lowered {
     query: Query,
     /// The tables that it reads as they were.
     as_of: Vec<AsOf>,
-    /// What it reads of the events, one entry an arm; for pruning.
+    /// What it reads of the events, one entry an arm, and one more where all are looked through for users; for pruning.
     pub reads: Vec<Read>,
     /// Keys of the lists that it joins.
     pub lists: Vec<String>,

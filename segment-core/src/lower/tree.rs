@@ -2,54 +2,62 @@
 
 use super::arm::{self, Columns};
 use super::marks::{Form, Marks, Strategy};
-use super::{Lowered, Read, Tables};
+use super::users::{MARKS, Marked, PROFILES, Users};
+use super::{Key, Lowered, Read, Tables};
 use crate::catalog::{Builtin, Column, ColumnKind};
 use crate::dialect::Dialect;
-use crate::plan::{FieldRef, Leaf, Node, Plan, Source, Test};
-use crate::sql::{self, Aggregate, BinaryOperator, Expr, Item, Join, Query, Select, Table};
+use crate::plan::{EventMatch, FieldRef, Interval, Leaf, Node, Plan, Source, Test};
+use crate::sql::{self, Aggregate, BinaryOperator, Expr, Item, Join, JoinKind, Query, Select, Table};
 use crate::time::Zone;
 use crate::types::Type;
-use crate::value::Value;
 
-/// Aliases: profiles, the grouped marks, the arms' union.
-const PROFILES: &str = "p";
-const MARKS: &str = "e";
+/// The alias of the arms' union.
 const ARMS: &str = "a";
 
 pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, tables: &Tables, strategy: Strategy) -> Lowered {
     let arms = marks.arms(strategy);
     let form = Form::of(strategy, &arms);
     let columns = form.names(marks.leaves.len());
-    let cx = Tree { plan, marks, form: &form, columns: &columns, dialect, tables, strategy };
-    let reads = arms.iter().map(|a| Read { events: a.events.clone(), window: a.window }).collect();
-    let mut joins = Vec::new();
-    if strategy != Strategy::Subqueries {
-        let selects: Vec<Select> =
-            arms.iter().map(|a| arm::select(a, marks, &plan.zone, dialect, tables, strategy, Columns::Marks(&form))).collect();
-        let several = selects.len() > 1;
-        if let Some(union) = Query::union_all(selects) {
-            let grouped = if several { regrouped(union, &form, &columns).into() } else { union };
-            let left = without_marks(&plan.root).possibly_true;
-            joins.push(Join { table: Table::Derived(grouped, MARKS.into()), on: users_equal(MARKS), left });
-        }
+    let mut reads: Vec<Read> = arms.iter().map(|a| Read { events: a.events.clone(), window: a.window }).collect();
+    let key = tables.key.column();
+    let joined = strategy != Strategy::Subqueries;
+    let handed = if joined { Columns::Marks(&form) } else { Columns::UserOnly };
+    // Of subqueries, only who they find is looked at here, and that only if it says who the users are.
+    let selects = arms.iter().filter(|_| joined || tables.key == Key::Id);
+    let selects: Vec<Select> = selects.map(|a| arm::select(a, marks, &plan.zone, dialect, tables, strategy, handed)).collect();
+    let several = selects.len() > 1;
+    let marked = Query::union_all(selects).map(|union| Marked {
+        users: match (several, joined) {
+            (false, _) => union,
+            (true, true) => regrouped(union, key, &columns, &form).into(),
+            (true, false) => regrouped(union, key, &[], &Form::Columns).into(),
+        },
+        joined,
+        left: without_marks(&plan.root).possibly_true,
+    });
+    let users = Users::new(plan, tables, marked, dialect);
+    if users.reads_all {
+        reads.push(Read { events: EventMatch::Any, window: Interval { start: None, end: i64::MAX } });
     }
+    let mut joins = users.joins.clone();
     for (i, key) in marks.lists.iter().enumerate() {
         let name = list_name(i);
         let table = tables.lists.get(key).cloned().unwrap_or_default();
-        let on = sql::binary(sql::column_of(name.clone(), "user_id"), BinaryOperator::Eq, sql::column_of(PROFILES, "user_id"));
-        joins.push(Join { table: Table::Named(table, Some(name.into())), on, left: true });
+        let on = sql::binary(sql::column_of(name.clone(), "user_id"), BinaryOperator::Eq, users.builtin(Builtin::UserId));
+        joins.push(Join { table: Table::Named(table, Some(name.into())), on, kind: JoinKind::Left });
     }
-    let mut conditions = vec![cx.universe()];
+    let cx = Tree { plan, marks, form: &form, columns: &columns, dialect, tables, strategy, users: &users };
+    let mut conditions: Vec<Expr> = users.universe.iter().cloned().collect();
     match plan.root.as_ref() {
         Node::Const(true) => {}
         Node::All(children) => conditions.extend(children.iter().map(|c| cx.node(c))),
         root => conditions.push(cx.node(root)),
     }
     let select = Select {
-        projection: ["user_no", "user_id"].map(|name| Item::new(sql::column_of(PROFILES, name), name)).into(),
-        from: Table::Named(tables.profiles.clone(), Some(PROFILES.into())),
+        projection: vec![Item::new(users.number.clone(), "user_no"), Item::new(users.builtin(Builtin::UserId), "user_id")],
+        from: users.from.clone(),
         joins,
-        selection: Some(sql::and(conditions)),
+        selection: (!conditions.is_empty()).then(|| sql::and(conditions)),
         group_by: Vec::new(),
         having: None,
     };
@@ -57,7 +65,7 @@ pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, table
 }
 
 /// One row a user over the arms' union: each mark comes from one arm at most, so that bits add up.
-fn regrouped(union: Query, form: &Form, names: &[String]) -> Select {
+fn regrouped(union: Query, key: &'static str, names: &[String], form: &Form) -> Select {
     let (together, selection) = match form {
         Form::Columns => ("max", None),
         Form::Bits(_) => {
@@ -65,20 +73,16 @@ fn regrouped(union: Query, form: &Form, names: &[String]) -> Select {
             ("sum", Some(sql::or(names.iter().map(any).collect())))
         }
     };
-    let mut projection = vec![Item::column("user_no")];
+    let mut projection = vec![Item::column(key)];
     projection.extend(names.iter().map(|name| Item::new(Aggregate::new(together, [sql::column(name.clone())]).expr(), name)));
     Select {
         projection,
         from: Table::Derived(union, ARMS.into()),
         joins: Vec::new(),
         selection,
-        group_by: vec![sql::column("user_no")],
+        group_by: vec![sql::column(key)],
         having: None,
     }
-}
-
-fn users_equal(other: &'static str) -> Expr {
-    sql::binary(sql::column_of(other, "user_no"), BinaryOperator::Eq, sql::column_of(PROFILES, "user_no"))
 }
 
 fn list_name(i: usize) -> String {
@@ -94,14 +98,16 @@ struct Tree<'a> {
     dialect: &'a dyn Dialect,
     tables: &'a Tables,
     strategy: Strategy,
+    users: &'a Users,
 }
 
 impl Tree<'_> {
-    /// Users first seen before the instant; no first seen: always there.
-    fn universe(&self) -> Expr {
-        let seen = sql::column_of(PROFILES, Builtin::FirstSeenAt.name());
-        let before = sql::binary(seen.clone(), BinaryOperator::Lt, self.dialect.value(&Value::Timestamp(self.plan.as_of)));
-        sql::or(vec![sql::is_null(seen), before])
+    /// Where an attribute is; NULL where it is missing.
+    fn attribute(&self, field: &FieldRef) -> Expr {
+        match &field.source {
+            Source::Builtin(builtin) => self.users.builtin(*builtin),
+            Source::Column(..) | Source::MapKey(..) | Source::Item => stored(field, Some(PROFILES), &self.plan.zone, self.dialect),
+        }
     }
 
     /// True where the node holds; false or NULL elsewhere.
@@ -121,7 +127,7 @@ impl Tree<'_> {
     fn leaf(&self, leaf: &Leaf, holds: bool) -> Expr {
         match leaf {
             Leaf::Attribute(field, test) => {
-                let value = stored(field, Some(PROFILES), &self.plan.zone, self.dialect);
+                let value = self.attribute(field);
                 match (test, holds) {
                     (_, true) => test.lower(value, &field.ty, self.dialect),
                     (Test::Exists, false) => sql::is_null(value),
@@ -139,7 +145,11 @@ impl Tree<'_> {
                         return sql::boolean(false);
                     };
                     let select = arm::select(arm, self.marks, &self.plan.zone, self.dialect, self.tables, self.strategy, Columns::UserOnly);
-                    return sql::in_query(sql::column_of(PROFILES, "user_no"), select.into(), marked);
+                    let key = match self.tables.key {
+                        Key::Number => self.users.number.clone(),
+                        Key::Id => self.users.builtin(Builtin::UserId),
+                    };
+                    return sql::in_query(key, select.into(), marked);
                 }
                 let (column, bit) = match self.form {
                     Form::Columns => (i, None),
@@ -163,8 +173,8 @@ impl Tree<'_> {
             }
             Leaf::Sample(sample) => {
                 let (id, ty) = match &sample.by {
-                    None => (sql::column_of(PROFILES, Builtin::UserId.name()), Type::String),
-                    Some(field) => (stored(field, Some(PROFILES), &self.plan.zone, self.dialect), field.ty.clone()),
+                    None => (self.users.builtin(Builtin::UserId), Type::String),
+                    Some(field) => (self.attribute(field), field.ty.clone()),
                 };
                 let inside = self.dialect.in_sample(id, &ty, sample);
                 if holds { inside } else { sql::not(sql::coalesce_false(inside)) }

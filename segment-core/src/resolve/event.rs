@@ -59,7 +59,8 @@ fn selector(cx: &mut Cx<'_>, selector: &EventSelector, at: &Pointer<'_>) -> Opti
 fn named(cx: &mut Cx<'_>, name: &str, at: &Pointer<'_>) -> bool {
     match cx.catalog.events.get(name) {
         Some(event) => {
-            if event.origin == Origin::Declared && !event.seen {
+            // What others write is never looked through for names.
+            if event.origin == Origin::Declared && !event.seen && cx.catalog.events_table.is_none() {
                 cx.warn(Code::NeverSeen, at, format!("event \"{name}\" is declared, but no data has it yet"));
             }
             true
@@ -89,6 +90,12 @@ fn measure(cx: &mut Cx<'_>, spec: Option<&MeasureSpec>, at: &Pointer<'_>) -> Opt
     {
         let message = format!("\"{}\" does not fit a property of type {}", name.name(), field.ty.name());
         cx.fault(Code::MeasureMismatch, &at, message);
+        return None;
+    }
+    if matches!(name, MeasureName::First | MeasureName::Last) && cx.catalog.events_table.as_ref().is_some_and(|t| t.message_id.is_none()) {
+        let message =
+            format!("\"{}\" needs an order of events with one time: \"events_table\" of the catalog names no message_id", name.name());
+        cx.fault(Code::NotSupported, &at, message);
         return None;
     }
     made(name, field)

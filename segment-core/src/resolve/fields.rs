@@ -62,7 +62,9 @@ impl Cx<'_> {
             self.fault_hint(code, at, format!("there is no {what} \"{dotted}\": it is neither declared nor ever seen"), hint);
             return None;
         }
-        if field.is_some_and(|f| f.origin == Origin::Declared && !f.seen) {
+        // What others write is never looked through for names.
+        let unknowable = matches!(names, Names::Properties) && catalog.events_table.is_some();
+        if !unknowable && field.is_some_and(|f| f.origin == Origin::Declared && !f.seen) {
             self.warn(Code::NeverSeen, at, format!("\"{name}\" is declared, but no data has it yet"));
         }
         found

@@ -11,7 +11,7 @@ use sqlparser::ast::{
     TableAlias, TableFactor, TableWithJoins, TypedString, UnaryOperator, Value,
 };
 
-use super::{Aggregate, Chained, Expr, Item, Join, Lambda, Node, Query, Select, Table};
+use super::{Aggregate, Chained, Expr, Item, Join, JoinKind, Lambda, Node, Query, Select, Table};
 
 /// The text with every quote twice.
 fn doubled(text: &str, quote: char) -> String {
@@ -180,7 +180,11 @@ impl Table {
 impl Join {
     fn ast(&self) -> ast::Join {
         let on = JoinConstraint::On(self.on.ast());
-        let join_operator = if self.left { JoinOperator::Left(on) } else { JoinOperator::Inner(on) };
+        let join_operator = match self.kind {
+            JoinKind::Inner => JoinOperator::Inner(on),
+            JoinKind::Left => JoinOperator::Left(on),
+            JoinKind::Full => JoinOperator::FullOuter(on),
+        };
         ast::Join { relation: self.table.ast(), global: false, join_operator }
     }
 }

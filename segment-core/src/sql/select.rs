@@ -65,10 +65,21 @@ pub(crate) enum Table {
     Derived(Query, Box<str>),
 }
 
-/// A join, inner or from the left.
+/// Which rows without a partner a join keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JoinKind {
+    /// None.
+    Inner,
+    /// Those of the left side.
+    Left,
+    /// Those of both sides.
+    Full,
+}
+
+/// A join.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Join {
     pub(crate) table: Table,
     pub(crate) on: Expr,
-    pub(crate) left: bool,
+    pub(crate) kind: JoinKind,
 }

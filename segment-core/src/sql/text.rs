@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::{Aggregate, BinaryOperator, Case, Chained, DataType, Expr, Item, Join, Lambda, Node, Query, Select, Table};
+use super::{Aggregate, BinaryOperator, Case, Chained, DataType, Expr, Item, Join, JoinKind, Lambda, Node, Query, Select, Table};
 
 /// Room for a small query's text.
 const TEXT_BYTES: usize = 1 << 12;
@@ -89,7 +89,11 @@ fn put_table(out: &mut String, table: &Table) {
 }
 
 fn put_join(out: &mut String, join: &Join) {
-    out.push_str(if join.left { " LEFT JOIN " } else { " INNER JOIN " });
+    out.push_str(match join.kind {
+        JoinKind::Inner => " INNER JOIN ",
+        JoinKind::Left => " LEFT JOIN ",
+        JoinKind::Full => " FULL JOIN ",
+    });
     put_table(out, &join.table);
     out.push_str(" ON ");
     put_expr(out, &join.on);

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     let waiting = if against.name() == "parquet" { 1 } else { 3 };
     let threads = std::thread::available_parallelism().map_or(2, usize::from) * waiting;
     let worlds = trees.div_ceil(TREES_OF_A_WORLD as u64) as usize;
-    let extent = Extent { against, seed, worlds, trees: TREES_OF_A_WORLD.min(trees as usize), threads };
+    let extent = Extent { against, seed, worlds, trees: TREES_OF_A_WORLD.min(trees as usize), threads, bound: false };
     let (tally, started) = (Tally::default(), Instant::now());
     let done = std::sync::atomic::AtomicBool::new(false);
     let result = std::thread::scope(|scope| {

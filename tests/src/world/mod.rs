@@ -1,5 +1,7 @@
 //! A random workspace: catalog, times, users, events, lists, saved segments.
 
+#[cfg(feature = "lake")]
+pub mod hive;
 pub mod names;
 pub mod rows;
 pub mod times;

@@ -7,7 +7,7 @@ use muster_tests::trees::Trees;
 use muster_tests::world::World;
 use segment_core::compile;
 use segment_core::dialect;
-use segment_core::lower::{Strategy, Tables};
+use segment_core::lower::{Key, Strategy, Tables};
 
 #[test]
 fn sql_text_reads_back_as_it_was_made() {
@@ -17,6 +17,7 @@ fn sql_text_reads_back_as_it_was_made() {
             events: vec!["a \"b\"".to_owned(), "events".to_owned()],
             profiles: vec!["it's".to_owned()],
             lists: world.lists.keys().map(|k| (k.clone(), vec![format!("list {k}")])).collect(),
+            key: if seed % 2 == 0 { Key::Number } else { Key::Id },
         };
         let mut random = Random::new(seed);
         for i in 0..60 {

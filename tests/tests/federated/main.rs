@@ -30,7 +30,7 @@ fn trino_finds_the_same_users_by_random_trees() {
     if skipped() {
         return;
     }
-    let extent = Extent { against: Against::Trino, seed: 1, worlds: 2 * AT_ONCE, trees: 40, threads: AT_ONCE };
+    let extent = Extent { against: Against::Trino, seed: 1, worlds: 2 * AT_ONCE, trees: 40, threads: AT_ONCE, bound: false };
     let tally = Tally::default();
     if let Err(error) = compare(extent, &tally) {
         panic!("{error}");

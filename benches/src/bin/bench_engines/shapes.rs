@@ -68,7 +68,7 @@ impl Shape {
 /// A plan in one of Muster's shapes, over tables of the names here.
 pub fn lowered(plan: &Plan, strategy: Strategy) -> Result<Lowered> {
     let name = |name: &str| vec![name.to_owned()];
-    let tables = Tables { events: name(EVENTS), profiles: name(PROFILES), lists: Default::default() };
+    let tables = Tables { events: name(EVENTS), profiles: name(PROFILES), ..Tables::default() };
     Ok(compile::lowered(plan, &Trino, &tables, strategy).map_err(|faults| format!("Trino's SQL cannot say a segment: {faults:?}"))?)
 }
 

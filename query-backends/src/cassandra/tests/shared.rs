@@ -15,7 +15,7 @@ const ELSEWHERE: &str = r#"{"attribute":"text","op":"is","value":"elsewhere"}"#;
 fn engines() -> Option<(TrinoBackend, StoreConfig)> {
     let found = TrinoConfig::of_engines().and_then(|trino| Ok((trino, store::engines::lake()?, store::engines::cassandra(prefix())?)));
     let (trino, lake, cassandra) = found.map_err(|error| println!("skipped: {error}")).ok()?;
-    Some((TrinoBackend::new(&trino).unwrap(), StoreConfig { lake: Some(lake), cassandra: Some(cassandra) }))
+    Some((TrinoBackend::new(&trino).unwrap(), StoreConfig { lake: Some(lake), cassandra: Some(cassandra), ..StoreConfig::default() }))
 }
 
 /// The workspace, with such a bound on how far the lake's table of profiles may be behind.
