@@ -13,6 +13,7 @@ use bytes::Bytes;
 use ingest::log::disk::RealDisk;
 use ingest::log::{Log, Record};
 use ingest::seen::{Intake, SeenOptions, key};
+use tokio::task::JoinSet;
 
 use crate::common::{all, reopened};
 
@@ -31,26 +32,24 @@ async fn open(folder: &Path) -> (Arc<ingest::log::LocalLog>, Intake) {
 
 async fn child(folder: &Path) {
     let (_log, intake) = open(folder).await;
-    let senders: Vec<_> = (0..6u64)
-        .map(|sender| {
-            let intake = intake.clone();
-            tokio::spawn(async move {
-                let mut next = 0;
-                loop {
-                    // Two senders send the same messages, in batches of their own sizes.
-                    let ids: Vec<String> = (next..next + 1 + sender).map(|n| format!("{}-{n}", sender / 2)).collect();
-                    let record = |id: &String| Record { received_at: 1, key: key("w", id), bytes: Bytes::from(id.clone()) };
-                    intake.append(ids.iter().map(record).collect()).await.unwrap();
-                    let lines: String = ids.iter().map(|id| format!("stored {id}\n")).collect();
-                    std::io::stdout().lock().write_all(lines.as_bytes()).unwrap();
-                    next += 1 + sender;
-                }
-            })
-        })
-        .collect();
-    for sender in senders {
-        sender.await.unwrap();
+    let mut senders = JoinSet::new();
+    for sender in 0..6u64 {
+        let intake = intake.clone();
+        senders.spawn(async move {
+            let mut next = 0;
+            loop {
+                // Two senders send the same messages, in batches of their own sizes.
+                let ids: Vec<String> = (next..next + 1 + sender).map(|n| format!("{}-{n}", sender / 2)).collect();
+                let record = |id: &String| Record { received_at: 1, key: key("w", id), bytes: Bytes::from(id.clone()) };
+                intake.append(ids.iter().map(record).collect()).await.unwrap();
+                let lines: String = ids.iter().map(|id| format!("stored {id}\n")).collect();
+                std::io::stdout().lock().write_all(lines.as_bytes()).unwrap();
+                next += 1 + sender;
+            }
+        });
     }
+    // They run until the process is killed, unless one panics.
+    senders.join_next().await.unwrap().unwrap();
 }
 
 /// Runs it until so many new messages are acknowledged, and kills it.
@@ -63,7 +62,10 @@ fn killed(folder: &Path, acked: &mut BTreeSet<String>, more: usize) {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let until = acked.len() + more;
-    let mut take = |line: String| acked.extend(line.strip_prefix("stored ").map(str::to_owned)) == () && acked.len() < until;
+    let mut take = |line: String| {
+        acked.extend(line.strip_prefix("stored ").map(str::to_owned));
+        acked.len() < until
+    };
     while lines.next().is_some_and(|line| take(line.unwrap())) {}
     child.kill().unwrap();
     // What it had said by then counts as well, but for a line that was cut off.

@@ -73,7 +73,10 @@ pub async fn hostile_of(fixture: &mut dyn Fixture, extent: Extent) -> Report {
         ask(loaded, &condition, strategy, large, &mut report).await;
         report
     });
-    asked.buffered(extent.at_once.max(1)).for_each(|part| std::future::ready(report.add(part))).await;
+    let mut asked = std::pin::pin!(asked.buffered(extent.at_once.max(1)));
+    while let Some(part) = asked.next().await {
+        report.add(part);
+    }
     report
 }
 

@@ -107,7 +107,7 @@ pub struct Extent {
 
 impl Extent {
     /// How the i-th case is run, of the ways there are.
-    fn ways<'w>(self, i: usize, ways: &'w [Option<Strategy>]) -> &'w [Option<Strategy>] {
+    fn ways(self, i: usize, ways: &[Option<Strategy>]) -> &[Option<Strategy>] {
         // A row of cases is as long as there are operators; it must not meet the same ways again and again.
         let turn = (i + i / ways.len().max(1)) % ways.len().max(1);
         if self.every_strategy { ways } else { ways.get(turn..=turn).unwrap_or_default() }
