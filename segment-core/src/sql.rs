@@ -360,6 +360,7 @@ mod tests {
                 in_list(a(), vec![integer(1), integer(2)]),
                 between(a(), integer(1), integer(2)),
                 cast(a(), DataType::Map(Box::new(DataType::Varchar), Box::new(DataType::List(Box::new(DataType::Decimal(38, 6)))))),
+                cast(a(), DataType::Array(Box::new(DataType::TimestampWithTimeZone(6)))),
                 case_when(a(), integer(1), None),
                 case_else(vec![(a(), a()), (a(), null())], a()),
                 array(vec![a(), null()]),

@@ -338,7 +338,7 @@ pub(super) fn put_type(out: &mut String, data_type: &DataType) {
         DataType::Timestamp(precision) => put!(out, "TIMESTAMP({precision})"),
         DataType::TimestampWithTimeZone(precision) => put!(out, "TIMESTAMP({precision}) WITH TIME ZONE"),
         DataType::Array(element) => {
-            out.push_str("ARRAY(");
+            out.push_str("Array(");
             put_type(out, element);
             out.push(')');
         }
