@@ -76,6 +76,13 @@ pub struct Column {
     pub before: Option<Box<Column>>,
 }
 
+impl Column {
+    /// The column, and the narrower ones before it, the widest first.
+    pub fn with_before(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |column| column.before.as_deref())
+    }
+}
+
 /// What a stored column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -225,11 +232,7 @@ impl Catalog {
         let mut out = Vec::new();
         for field in self.fields(scope).values() {
             for column in &field.columns {
-                let mut next = Some(column);
-                while let Some(c) = next {
-                    out.push(c);
-                    next = c.before.as_deref();
-                }
+                out.extend(column.with_before());
             }
         }
         out

@@ -51,14 +51,7 @@ impl ColumnsBuilder {
             .fields(scope)
             .iter()
             .map(|(name, field)| {
-                let mut columns = Vec::new();
-                for column in &field.columns {
-                    let mut next = Some(column);
-                    while let Some(c) = next {
-                        columns.push(ColumnBuilder::new(c));
-                        next = c.before.as_deref();
-                    }
-                }
+                let columns = field.columns.iter().flat_map(Column::with_before).map(ColumnBuilder::new).collect();
                 FieldBuilder { name: name.clone(), columns }
             })
             .collect();

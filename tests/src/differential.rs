@@ -114,6 +114,18 @@ pub struct Tally {
     pub told_apart: AtomicU64,
 }
 
+/// Compares, and panics at a failure, or if fewer trees than that were compared or two thirds of them told no users apart.
+#[allow(clippy::print_stdout, reason = "it is part of a test, and this its output")]
+pub fn assert_agrees(extent: Extent, trees_min: u64) {
+    let tally = Tally::default();
+    if let Err(error) = compare(extent, &tally) {
+        panic!("{error}");
+    }
+    let (trees, told_apart) = (tally.trees.load(Ordering::Relaxed), tally.told_apart.load(Ordering::Relaxed));
+    println!("{trees} trees, {told_apart} of which tell users apart");
+    assert!(trees >= trees_min && told_apart * 3 > trees, "{trees} trees, {told_apart} of which tell users apart");
+}
+
 /// Compares; a world ends with its first failure, the whole with the fifth.
 ///
 /// # Errors

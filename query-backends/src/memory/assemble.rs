@@ -40,11 +40,7 @@ pub(super) fn columns<'a>(catalog: &'a Catalog, scope: Scope, names: &BTreeSet<S
     let mut out = Vec::new();
     for (_, field) in catalog.fields(scope).iter().filter(|(name, _)| names.contains(*name)) {
         for column in &field.columns {
-            let mut next = Some(column);
-            while let Some(c) = next {
-                out.push(c.name.as_str());
-                next = c.before.as_deref();
-            }
+            out.extend(column.with_before().map(|c| c.name.as_str()));
         }
     }
     out

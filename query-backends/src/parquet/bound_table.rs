@@ -5,7 +5,7 @@
 //! Files are read by threads that block, one a partition of the engine's, two batches ahead at most.
 
 use std::any::Any;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +16,6 @@ use arrow::error::ArrowError;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PruningStatistics;
-use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue, ToDFSchema};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
@@ -31,6 +30,7 @@ use store::{BoundEvents, BoundFile, Keep, LAKE_TIMEZONE, OpenBound, StoreError};
 
 use super::files::Counters;
 use super::proof;
+use super::pushdown::{columns_of, exact_over};
 use crate::backend::{Reading, ScanPlan};
 
 /// Footers read at once.
@@ -160,11 +160,6 @@ impl BoundTable {
     }
 }
 
-/// The columns that an expression reads.
-fn columns_of(expr: &Expr) -> BTreeSet<String> {
-    expr.column_refs().into_iter().map(|c| c.name.clone()).collect()
-}
-
 /// What partitions say of the files' times.
 struct Times {
     min: ArrayRef,
@@ -223,12 +218,7 @@ impl TableProvider for BoundTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let exact = |filter: &Expr| {
-            let own = columns_of(filter).iter().all(|c| FILTERED.contains(&c.as_str()));
-            let subquery = filter.exists(|e| Ok(matches!(e, Expr::InSubquery(_) | Expr::Exists(_) | Expr::ScalarSubquery(_))))?;
-            Ok(if own && !subquery { TableProviderFilterPushDown::Exact } else { TableProviderFilterPushDown::Unsupported })
-        };
-        filters.iter().map(|f| exact(f)).collect()
+        exact_over(filters, |column| FILTERED.contains(&column))
     }
 
     async fn scan(

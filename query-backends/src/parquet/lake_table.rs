@@ -14,7 +14,6 @@ use ::parquet::file::metadata::ParquetMetaData;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, DataFusionError, Result, ToDFSchema};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -28,6 +27,7 @@ use tokio::sync::OnceCell;
 
 use super::files::{LakeFile, Reading, Source};
 use super::proof;
+use super::pushdown::{columns_of, exact_over};
 use super::row_groups::RowGroups;
 use super::scan::{Scan, Verdict};
 use crate::backend::{self, ScanPlan};
@@ -160,11 +160,6 @@ impl LakeTable {
     }
 }
 
-/// The columns that an expression reads.
-fn columns_of(expr: &Expr) -> BTreeSet<String> {
-    expr.column_refs().into_iter().map(|c| c.name.clone()).collect()
-}
-
 /// The schema with text as views, which are read without copying.
 fn with_views(schema: &Schema) -> SchemaRef {
     let view = |field: &Field| match field.data_type() {
@@ -189,12 +184,7 @@ impl TableProvider for LakeTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let exact = |filter: &Expr| {
-            let plain = columns_of(filter).iter().all(|c| self.spec.schema.field_with_name(c).is_ok_and(|f| !f.data_type().is_nested()));
-            let subquery = filter.exists(|e| Ok(matches!(e, Expr::InSubquery(_) | Expr::Exists(_) | Expr::ScalarSubquery(_))))?;
-            Ok(if plain && !subquery { TableProviderFilterPushDown::Exact } else { TableProviderFilterPushDown::Unsupported })
-        };
-        filters.iter().map(|f| exact(f)).collect()
+        exact_over(filters, |column| self.spec.schema.field_with_name(column).is_ok_and(|f| !f.data_type().is_nested()))
     }
 
     async fn scan(

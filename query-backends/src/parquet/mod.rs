@@ -14,6 +14,7 @@ mod lake_table;
 mod metrics;
 mod prepare;
 mod proof;
+mod pushdown;
 mod row_groups;
 mod running;
 mod scan;

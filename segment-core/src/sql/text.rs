@@ -184,52 +184,15 @@ fn put_expr(out: &mut String, expr: &Expr) {
         }
         Node::Call(call) => put_call(out, call),
         Node::Case(case) => put_case(out, case),
-        Node::Typed(_)
-        | Node::In(_)
-        | Node::InQuery(..)
-        | Node::Between(_)
-        | Node::Cast(_)
-        | Node::Array(_)
-        | Node::AtTimeZone(_)
-        | Node::Lambda(_) => put_other(out, &expr.0),
-    }
-}
-
-/// What is not as frequent.
-fn put_other(out: &mut String, node: &Node) {
-    match node {
         Node::Typed(typed) => {
             put_type(out, &typed.0);
             out.push(' ');
             put_quoted(out, '\'', &typed.1);
         }
-        Node::In(of) => {
-            put_operand(out, &of.0);
-            out.push_str(" IN (");
-            put_list(out, &of.1, put_expr);
-            out.push(')');
-        }
-        Node::InQuery(of, holds) => {
-            put_operand(out, &of.0);
-            out.push_str(if *holds { " IN (" } else { " NOT IN (" });
-            put_query(out, &of.1);
-            out.push(')');
-        }
-        Node::Between(of) => {
-            let [expr, low, high] = of.as_ref();
-            put_operand(out, expr);
-            out.push_str(" BETWEEN ");
-            put_expr(out, low);
-            out.push_str(" AND ");
-            put_expr(out, high);
-        }
-        Node::Cast(of) => {
-            out.push_str("CAST(");
-            put_expr(out, &of.0);
-            out.push_str(" AS ");
-            put_type(out, &of.1);
-            out.push(')');
-        }
+        Node::In(of) => put_in(out, &of.0, " IN (", |out| put_list(out, &of.1, put_expr)),
+        Node::InQuery(of, holds) => put_in(out, &of.0, if *holds { " IN (" } else { " NOT IN (" }, |out| put_query(out, &of.1)),
+        Node::Between(of) => put_between(out, of),
+        Node::Cast(of) => put_cast(out, &of.0, &of.1),
         Node::Array(elem) => {
             out.push_str("ARRAY[");
             put_list(out, elem, put_expr);
@@ -241,21 +204,30 @@ fn put_other(out: &mut String, node: &Node) {
             put_expr(out, &of.1);
         }
         Node::Lambda(lambda) => put_lambda(out, lambda),
-        Node::Column(_)
-        | Node::ColumnOf(_)
-        | Node::Text(_)
-        | Node::Integer(_)
-        | Node::Double(_)
-        | Node::Boolean(_)
-        | Node::Null
-        | Node::Binary(..)
-        | Node::Chain(..)
-        | Node::Not(_)
-        | Node::IsNull(_)
-        | Node::IsNotNull(_)
-        | Node::Case(_)
-        | Node::Call(_) => {}
     }
+}
+
+fn put_in(out: &mut String, expr: &Expr, word: &str, put_rows: impl FnOnce(&mut String)) {
+    put_operand(out, expr);
+    out.push_str(word);
+    put_rows(out);
+    out.push(')');
+}
+
+fn put_between(out: &mut String, [expr, low, high]: &[Expr; 3]) {
+    put_operand(out, expr);
+    out.push_str(" BETWEEN ");
+    put_expr(out, low);
+    out.push_str(" AND ");
+    put_expr(out, high);
+}
+
+fn put_cast(out: &mut String, expr: &Expr, data_type: &DataType) {
+    out.push_str("CAST(");
+    put_expr(out, expr);
+    out.push_str(" AS ");
+    put_type(out, data_type);
+    out.push(')');
 }
 
 fn put_lambda(out: &mut String, (syntax, parameter, body): &(Lambda, Box<str>, Expr)) {

@@ -119,11 +119,7 @@ pub(super) fn property(ty: &Type, columns: &[Column], array: Option<&ArrayRef>, 
                 needed,
             })?,
         });
-        let mut before = column.before.as_deref();
-        while let Some(narrower) = before {
-            out.push(new_null_array(column_field(narrower).data_type(), rows));
-            before = narrower.before.as_deref();
-        }
+        out.extend(column.with_before().skip(1).map(|narrower| new_null_array(column_field(narrower).data_type(), rows)));
     }
     Ok(out)
 }

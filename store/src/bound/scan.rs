@@ -12,6 +12,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ParquetMetaData;
 use segment_core::binding::{ColumnPath, EventName, NULL_PARTITION};
+use segment_core::catalog::Column;
 
 use super::columns::{self, Misfit, Needed};
 use super::{BoundEvents, BoundFile, Inner};
@@ -197,15 +198,8 @@ impl OpenBound {
             let array = path.map(|path| self.column(batch, path)).transpose().map_err(misfit)?.flatten();
             let array = array.map(kept_of).transpose()?;
             let arrays = columns::property(&field.ty, &field.columns, array.as_ref(), rows, &self.inner.zone).map_err(misfit)?;
-            let mut names = Vec::new();
-            for column in &field.columns {
-                let mut next = Some(column);
-                while let Some(c) = next {
-                    names.push(c.name.as_str());
-                    next = c.before.as_deref();
-                }
-            }
-            out.extend(names.into_iter().zip(arrays).filter(|(name, _)| wanted.contains(name)));
+            let names = field.columns.iter().flat_map(Column::with_before).map(|c| c.name.as_str());
+            out.extend(names.zip(arrays).filter(|(name, _)| wanted.contains(name)));
         }
         Ok(out)
     }

@@ -1,9 +1,8 @@
 //! The embedded engine, and the oracle over the lake, against the oracle over the rows that the data means.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use muster_tests::differential::{Against, Extent, Tally, compare};
+use muster_tests::differential::{Against, Extent, assert_agrees};
 use muster_tests::engine::{Answers, Engine};
 use muster_tests::golden::topics;
 use muster_tests::oracle;
@@ -17,26 +16,14 @@ use segment_core::lower::Strategy;
 fn random_trees_find_the_same_users() {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let extent = Extent { against: Against::Embedded, seed: 1, worlds: 48, trees: 125, threads, bound: false };
-    let tally = Tally::default();
-    if let Err(error) = compare(extent, &tally) {
-        panic!("{error}");
-    }
-    let (trees, told_apart) = (tally.trees.load(Ordering::Relaxed), tally.told_apart.load(Ordering::Relaxed));
-    println!("{trees} trees, {told_apart} of which tell users apart");
-    assert!(trees >= 5_000 && told_apart * 3 > trees, "{trees} trees, {told_apart} of which tell users apart");
+    assert_agrees(extent, 5_000);
 }
 
 #[test]
 fn random_trees_find_the_same_users_by_events_that_others_wrote() {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let extent = Extent { against: Against::Embedded, seed: 1, worlds: 12, trees: 50, threads, bound: true };
-    let tally = Tally::default();
-    if let Err(error) = compare(extent, &tally) {
-        panic!("{error}");
-    }
-    let (trees, told_apart) = (tally.trees.load(Ordering::Relaxed), tally.told_apart.load(Ordering::Relaxed));
-    println!("{trees} trees, {told_apart} of which tell users apart");
-    assert!(trees >= 600 && told_apart * 3 > trees, "{trees} trees, {told_apart} of which tell users apart");
+    assert_agrees(extent, 600);
 }
 
 #[test]

@@ -62,14 +62,11 @@ impl Attributes {
 
     fn place(&mut self, field: &Field, ty: &Type, path: &mut Vec<String>, is_there: &dyn Fn(&str) -> bool) -> Result<Place> {
         let column = field.columns.iter().find(|c| c.path == *path);
-        let mut next = Some(column.ok_or_else(|| StoreError::corrupt_plain(format!("the catalog has no column for the path {path:?}")))?);
+        let column = column.ok_or_else(|| StoreError::corrupt_plain(format!("the catalog has no column for the path {path:?}")))?;
         let mut columns = Vec::new();
-        while let Some(column) = next {
-            if is_there(&column.name) {
-                columns.push(self.columns.len());
-                self.columns.push((column.name.clone(), column.kind));
-            }
-            next = column.before.as_deref();
+        for column in column.with_before().filter(|c| is_there(&c.name)) {
+            columns.push(self.columns.len());
+            self.columns.push((column.name.clone(), column.kind));
         }
         let mut below = Vec::new();
         if let Type::Object(fields) = ty {
