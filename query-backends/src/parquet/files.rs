@@ -1,7 +1,8 @@
 //! Files of a lake table, and reading them.
 //!
 //! Local files are read on the spot by the query's own threads, which is cheaper than handing each read over to another one; others go
-//! through their object store, which joins ranges that are near each other, asks again after failures, and gives up in bounded time.
+//! through their object store, which joins ranges that are near each other, asks again after failures, and gives up in bounded time; small
+//! ones are read ahead ([`super::ahead`]).
 //! Invariant: a file that is shorter than planned is an error, never fewer rows.
 
 use std::fs::File;
@@ -26,6 +27,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use store::{DataFileInfo, Deleted, FilePlace, Objects, is_timeout};
 
+use super::ahead::{self, Ahead, Coming};
 use super::footers::Footers;
 use crate::progress::Progress;
 
@@ -136,8 +138,19 @@ impl MetadataFetch for Fetch<'_> {
 
 /// Where the bytes come from.
 enum Input {
-    Local { path: PathBuf, open: Option<File> },
-    Object { store: Arc<dyn ObjectStore>, path: Path, size_bytes: u64 },
+    Local {
+        path: PathBuf,
+        open: Option<File>,
+    },
+    Object {
+        store: Arc<dyn ObjectStore>,
+        path: Path,
+        size_bytes: u64,
+    },
+    /// Read ahead; `None` once it failed.
+    Coming(Option<Coming>),
+    /// The whole file.
+    Here(Bytes),
 }
 
 impl Input {
@@ -149,7 +162,13 @@ impl Input {
     }
 
     async fn read(&mut self, range: Range<u64>) -> ParquetResult<Bytes> {
+        if let Self::Coming(coming) = self {
+            let coming = coming.take().ok_or_else(|| ParquetError::General("a file is read on after a failure".to_owned()))?;
+            *self = Self::Here(ahead::arrived(coming).await?);
+        }
         match self {
+            Self::Coming(_) => Err(ParquetError::General("a file is neither under way nor here".to_owned())),
+            Self::Here(bytes) => part(bytes, &range),
             Self::Object { store, path, size_bytes } => match store.get_range(path, range.clone()).await {
                 Ok(bytes) => whole(bytes, &range, path),
                 Err(e) => Err(failed(store, path, *size_bytes, e).await),
@@ -165,8 +184,17 @@ impl Input {
     }
 }
 
+/// A part of a file that is here.
+fn part(bytes: &Bytes, range: &Range<u64>) -> ParquetResult<Bytes> {
+    let (start, end) = (usize::try_from(range.start)?, usize::try_from(range.end)?);
+    if start > end || end > bytes.len() {
+        return Err(ParquetError::EOF(format!("a file has {} bytes, and {start} to {end} were asked for", bytes.len())));
+    }
+    Ok(bytes.slice(start..end))
+}
+
 /// Refuses less than what was asked for.
-fn whole(bytes: Bytes, range: &Range<u64>, path: &Path) -> ParquetResult<Bytes> {
+pub(super) fn whole(bytes: Bytes, range: &Range<u64>, path: &Path) -> ParquetResult<Bytes> {
     if bytes.len() as u64 == range.end - range.start {
         return Ok(bytes);
     }
@@ -174,7 +202,7 @@ fn whole(bytes: Bytes, range: &Range<u64>, path: &Path) -> ParquetResult<Bytes> 
 }
 
 /// Why a read failed: an object that is shorter than it was can be told from one that cannot be reached.
-async fn failed(store: &Arc<dyn ObjectStore>, path: &Path, size_bytes: u64, error: object_store::Error) -> ParquetError {
+pub(super) async fn failed(store: &Arc<dyn ObjectStore>, path: &Path, size_bytes: u64, error: object_store::Error) -> ParquetError {
     if matches!(error, object_store::Error::Generic { .. }) && !is_timeout(&error) {
         match store.head(path).await {
             Ok(found) if found.size != size_bytes => return ParquetError::EOF(format!("{path} has {} of {size_bytes} bytes", found.size)),
@@ -200,12 +228,14 @@ fn read_at(file: &mut File, range: Range<u64>) -> ParquetResult<Bytes> {
 pub(super) struct Readers {
     pub(super) reading: Arc<Reading>,
     pub(super) files: Arc<std::collections::HashMap<Path, LakeFile>>,
+    /// What each partition reads ahead.
+    pub(super) ahead: Vec<Ahead>,
 }
 
 impl ParquetFileReaderFactory for Readers {
     fn create_reader(
         &self,
-        _: usize,
+        partition: usize,
         file: PartitionedFile,
         _: Option<usize>,
         _: &ExecutionPlanMetricsSet,
@@ -213,7 +243,9 @@ impl ParquetFileReaderFactory for Readers {
         let Some(file) = self.files.get(&file.object_meta.location) else {
             return Err(DataFusionError::Internal(format!("{} is not of the table", file.object_meta.location)));
         };
-        Ok(Box::new(Reader { input: Input::of(file), file: file.clone(), reading: self.reading.clone(), footer: None, last_group: None }))
+        let coming = self.ahead.get(partition).and_then(|ahead| ahead.take(&file.location));
+        let input = coming.map_or_else(|| Input::of(file), |coming| Input::Coming(Some(coming)));
+        Ok(Box::new(Reader { input, file: file.clone(), reading: self.reading.clone(), footer: None, last_group: None }))
     }
 }
 
@@ -226,7 +258,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Counts bytes, and rows when reading reaches another row group.
+    /// Counts bytes, unless they were counted when they were read ahead, and rows when reading reaches another row group.
     fn count(&mut self, range: &Range<u64>) {
         let mut rows = 0;
         if let Some(footer) = &self.footer {
@@ -237,7 +269,8 @@ impl Reader {
                 self.reading.counters.row_groups.fetch_add(1, Ordering::Relaxed);
             }
         }
-        self.reading.counters.progress.add_read(rows, range.end - range.start);
+        let counted = matches!(self.input, Input::Coming(_) | Input::Here(_));
+        self.reading.counters.progress.add_read(rows, if counted { 0 } else { range.end - range.start });
     }
 }
 

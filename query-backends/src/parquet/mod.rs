@@ -5,6 +5,7 @@
 //! happen on threads of the backend's own, with stacks deep enough for the deepest tree. Deliberately absent: recent
 //! events that the lake does not hold yet.
 
+mod ahead;
 mod bound_table;
 mod error;
 mod files;

@@ -15,6 +15,7 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::physical_expr::utils::{collect_columns, conjunction};
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr, expressions};
 
+use super::ahead::Ahead;
 use super::files::{LakeFile, Readers};
 use super::lake_table::{Known, LakeTable};
 use super::split_source::{Selection, SplitSource};
@@ -72,6 +73,7 @@ impl Scan<'_> {
         let spec = &self.table.spec;
         let partitions = state.config().target_partitions();
         let groups = if spec.disjoint { consecutive(&units, partitions) } else { balanced(&units, partitions) };
+        let ahead = groups.iter().map(|units| self.ahead(units)).collect();
         let groups: Vec<FileGroup> = groups.iter().map(|units| self.file_group(units)).collect();
         let single = groups.iter().all(|g| g.len() <= 1);
         let mut statistics = Statistics::new_unknown(&spec.schema);
@@ -79,7 +81,7 @@ impl Scan<'_> {
         let all = self.all.is_empty() && spec.files.iter().all(|f| f.deleted.is_empty());
         statistics.num_rows = if all { Precision::Exact(rows) } else { Precision::Inexact(rows) };
         statistics.total_byte_size = Precision::Inexact(usize::try_from(read.bytes).unwrap_or(usize::MAX));
-        let config = FileScanConfigBuilder::new(self.table.store_url.clone(), Arc::new(self.source(state)))
+        let config = FileScanConfigBuilder::new(self.table.store_url.clone(), Arc::new(self.source(state, ahead)))
             .with_projection_indices(self.projection.cloned())?
             .with_file_groups(groups)
             .with_statistics(statistics)
@@ -89,14 +91,14 @@ impl Scan<'_> {
         Ok((Some(config), read))
     }
 
-    fn source(&self, state: &dyn Session) -> SplitSource {
+    fn source(&self, state: &dyn Session, ahead: Vec<Ahead>) -> SplitSource {
         let table = self.table;
         let mut options = TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
         options.global.pushdown_filters = true;
         options.global.reorder_filters = true;
         options.global.enable_page_index = table.reading.page_index;
         options.global.bloom_filter_on_read = false;
-        let readers = Readers { reading: table.reading.clone(), files: table.by_location.clone() };
+        let readers = Readers { reading: table.reading.clone(), files: table.by_location.clone(), ahead };
         let plain = ParquetSource::new(TableSchema::from_file_schema(table.spec.schema.clone()))
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(readers));
@@ -139,13 +141,15 @@ impl Scan<'_> {
         Ok(units)
     }
 
+    /// What one partition reads ahead.
+    fn ahead(&self, units: &[Unit]) -> Ahead {
+        let files = by_file(units).into_keys().filter_map(|(file, _)| self.table.spec.files.get(file));
+        Ahead::of(files, &self.table.reading.counters.progress)
+    }
+
     /// The files of one partition, each with the row groups to be read of it.
     fn file_group(&self, units: &[Unit]) -> FileGroup {
-        let mut selected: BTreeMap<(usize, bool), Vec<usize>> = BTreeMap::new();
-        for unit in units {
-            selected.entry((unit.file, unit.proven)).or_default().push(unit.group);
-        }
-        let files = selected.into_iter().filter_map(|((file, proven), groups)| {
+        let files = by_file(units).into_iter().filter_map(|((file, proven), groups)| {
             let (file, footer) = (self.table.spec.files.get(file)?, self.known.footers.get(file)?);
             let mut plan = ParquetAccessPlan::new_none(footer.num_row_groups());
             groups.into_iter().for_each(|g| plan.scan(g));
@@ -178,6 +182,15 @@ impl Scan<'_> {
         let by = self.table.spec.sorted_by.iter().filter_map(|name| expressions::col(name, schema).ok());
         LexOrdering::new(by.map(|expr| PhysicalSortExpr::new_default(expr).asc().nulls_last())).into_iter().collect()
     }
+}
+
+/// Row groups by file, and whether they are proven, in the order of reading.
+fn by_file(units: &[Unit]) -> BTreeMap<(usize, bool), Vec<usize>> {
+    let mut selected: BTreeMap<(usize, bool), Vec<usize>> = BTreeMap::new();
+    for unit in units {
+        selected.entry((unit.file, unit.proven)).or_default().push(unit.group);
+    }
+    selected
 }
 
 /// Takes deleted rows out of what is read of a file.
