@@ -8,6 +8,7 @@ pub mod events;
 pub mod files;
 pub mod ids;
 pub mod random;
+pub mod report;
 pub mod users;
 
 /// The result of everything in this crate: what went wrong is only ever shown.

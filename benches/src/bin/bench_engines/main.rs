@@ -15,6 +15,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Parser;
+use muster_benches::report::{machine, replaced};
 use muster_benches::{Result, Size, chain};
 use query_backends::{TrinoBackend, TrinoConfig};
 use store::StoreConfig;
@@ -88,7 +89,7 @@ async fn run(mut args: Args) -> Result<()> {
     if args.quick {
         (args.users, args.events, args.runs) = (QUICK_USERS, QUICK_EVENTS, QUICK_RUNS);
     }
-    let load = std::fs::read_to_string("/proc/loadavg")?;
+    let machine = machine();
     let (trino, store) = (TrinoConfig::of_engines()?, StoreConfig { lake: Some(store::engines::lake()?), ..StoreConfig::default() });
     let bench = Bench { client: Client::new(&trino), backend: TrinoBackend::new(&trino)?, catalog: trino.catalog, runs: args.runs.max(1) };
     let trino = bench.backend.check().await?;
@@ -107,11 +108,11 @@ async fn run(mut args: Args) -> Result<()> {
         }
         measured.push((set, rows));
     }
-    let text = report::markdown(&report::Report { sets: &measured, trino: &trino, load: load.trim(), runs: bench.runs, size });
+    let text = report::markdown(&report::Report { sets: &measured, trino: &trino, machine: &machine, runs: bench.runs, size });
     match &args.out {
         Some(path) => {
             let before = std::fs::read_to_string(path)?;
-            std::fs::write(path, report::replaced(&before, &text))?;
+            std::fs::write(path, replaced(&before, report::HEADING, &text))?;
             say(&format!("written to {}", path.display()));
         }
         None => write!(std::io::stdout(), "{text}")?,

@@ -11,7 +11,7 @@ use crate::measure::Row;
 use crate::shapes::Shape;
 
 /// The section's heading.
-const HEADING: &str = "## Engines\n";
+pub const HEADING: &str = "## Engines\n";
 const MIB: f64 = 1_048_576.0;
 
 /// What is reported.
@@ -19,8 +19,8 @@ pub struct Report<'a> {
     pub sets: &'a [(DataSet, Vec<Row>)],
     /// Trino's version.
     pub trino: &'a str,
-    /// The machine's load before all, as the kernel tells it.
-    pub load: &'a str,
+    /// The machine, and its load before all.
+    pub machine: &'a str,
     pub runs: usize,
     pub size: Size,
 }
@@ -68,17 +68,6 @@ pub fn line(row: &Row) -> String {
     format!("{}: {} members, ms: {}", row.segment, row.members, shapes.join(", "))
 }
 
-/// The text with its section of that heading replaced, or with the section at its end.
-pub fn replaced(text: &str, section: &str) -> String {
-    let Some((before, after)) = text.split_once(HEADING) else {
-        return format!("{}\n\n{section}", text.trim_end());
-    };
-    match after.split_once("\n## ") {
-        Some((_, rest)) => format!("{before}{section}\n## {rest}"),
-        None => format!("{before}{section}"),
-    }
-}
-
 /// The section.
 pub fn markdown(report: &Report<'_>) -> String {
     let mut text = format!("{HEADING}\n");
@@ -86,15 +75,13 @@ pub fn markdown(report: &Report<'_>) -> String {
     let words = [
         format!(
             "Written by `{}`: {} users and {} events made up, seed {}. Trino {} in one process, the lake on the S3 gateway of \
-             `scripts/engines`, everything on one machine of {} cores and {} of memory; its load before: {}.\n",
+             `scripts/engines`, everything on {}.\n",
             std::iter::once("scripts/bench-engines".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" "),
             size.users,
             size.events,
             size.seed,
             report.trino,
-            std::thread::available_parallelism().map_or(0, usize::from),
-            memory(),
-            report.load
+            report.machine
         ),
         format!(
             "Each segment runs in every shape, in rounds, {} of them timed after one to warm up, and all shapes' ids are equal by md5; the run fails otherwise. Time is from sending \
@@ -179,24 +166,9 @@ fn means(text: &mut String, rows: &[Row], columns_before: usize, figures: &[&dyn
     let _ = writeln!(text, "| **to arms** |{} {} |", "  |".repeat(columns_before), cells.join(" | "));
 }
 
-/// The machine's memory, as the kernel tells it.
-fn memory() -> String {
-    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = info.lines().find_map(|l| l.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    kib.map_or_else(|| "unknown size".to_owned(), |kib| format!("{:.0} GiB", kib / MIB))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sections_are_replaced() {
-        let new = "## Engines\n\nnew\n";
-        assert_eq!(replaced("# B\n\nx\n", new), "# B\n\nx\n\n## Engines\n\nnew\n");
-        assert_eq!(replaced("# B\n\n## Engines\n\nold\n", new), "# B\n\n## Engines\n\nnew\n");
-        assert_eq!(replaced("# B\n\n## Engines\n\nold\n### y\n\n## C\n\nz\n", new), "# B\n\n## Engines\n\nnew\n\n## C\n\nz\n");
-    }
 
     #[test]
     fn medians() {
