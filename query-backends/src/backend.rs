@@ -137,9 +137,9 @@ impl std::fmt::Debug for Run {
 }
 
 impl Run {
-    /// A run; `metrics` is set by the time the stream ends.
+    /// A run; `metrics` is set by the time the stream ends. Once it has ended it stays so, however often it is asked.
     pub fn new(users: UserStream, progress: Arc<Progress>, metrics: Arc<OnceLock<RunMetrics>>) -> Self {
-        Self { users, progress, metrics }
+        Self { users: users.fuse().boxed(), progress, metrics }
     }
 
     /// What the run cost; `None` until the stream has ended well.

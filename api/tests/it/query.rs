@@ -26,6 +26,21 @@ fn every_output_has_the_members() {
 }
 
 #[test]
+fn nobody_is_an_answer() {
+    let world = World::with_users(3);
+    world.file("nobody.json", r#"{"attribute":"n","op":"is","value":7}"#);
+    let run = |more: &[&str]| world.run(&[&["query", "--data", "data", "--condition", "nobody.json"], more].concat()).fine();
+    // By whichever backend is chosen, and by the one that every build has.
+    for backend in [&[][..], &["--backend", "memory"]] {
+        let out = |output: &str| run(&[&["--output", output], backend].concat()).out;
+        assert_eq!((out("ids"), out("count"), out("csv"), out("ndjson")), (String::new(), "0\n".into(), "user_id\n".into(), String::new()));
+        let json = run(&[&["--output", "json"], backend].concat()).value();
+        assert_eq!((json["count"].as_u64(), &json["users"]), (Some(0), &serde_json::json!([])));
+        assert!(run(backend).out.starts_with("0 users at "));
+    }
+}
+
+#[test]
 fn diagnostics_go_to_standard_error() {
     let world = World::with_users(1);
     for output in ["json", "ndjson"] {

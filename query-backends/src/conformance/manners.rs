@@ -15,6 +15,8 @@ use crate::progress::Progress;
 const CANCEL_MAX: Duration = Duration::from_millis(500);
 /// A condition that reads everything.
 const EVERYTHING: &str = r#"{"any":[{"everyone":true},{"event":"*"}]}"#;
+/// One that nobody meets.
+const NOBODY: &str = r#"{"not":{"everyone":true}}"#;
 /// A condition that reads events.
 const EVENTS: &str = r#"{"event":"*"}"#;
 /// Those for a backend that takes no events.
@@ -30,6 +32,14 @@ pub(super) async fn check(loaded: &Loaded, report: &mut Report) {
         (Ok(everything), Ok(some)) => (everything, some),
         (Err(e), _) | (_, Err(e)) => return report.fail(everything, e),
     };
+    let nobody = match query(NOBODY) {
+        Ok(nobody) => nobody,
+        Err(e) => return report.fail(NOBODY, e),
+    };
+    report.runs += 1;
+    if let Err(e) = counting(loaded, &nobody, 0).await {
+        report.fail("counting nobody", e);
+    }
     for query in [&everything, &some] {
         let members = expected(world, &query.plan).len() as u64;
         for (what, done) in [
@@ -59,6 +69,9 @@ async fn counting(loaded: &Loaded, query: &Query, members: u64) -> Result<(), St
             return Err("ids came that nobody asked for".to_owned());
         }
         count += batch.len() as u64;
+    }
+    if run.users.next().await.is_some() {
+        return Err("a run that has ended goes on".to_owned());
     }
     let metrics = run.metrics().ok_or("a run that ended has no metrics")?;
     if count != members || metrics.users != members {

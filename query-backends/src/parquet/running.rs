@@ -44,20 +44,26 @@ pub(super) fn start(
     started: Instant,
 ) -> UserStream {
     let (sender, batches) = mpsc::channel(BATCHES_WAITING_MAX);
-    let driver = AbortOnDropHandle::new(threads.spawn(drive(prepared, again, options.ids, sender, metrics, started)));
+    let driver = AbortOnDropHandle::new(threads.spawn(drive(prepared, again, options.ids, sender, metrics.clone(), started)));
     let receiving = Receiving { batches, cancel: options.cancel, _driver: driver };
-    Box::pin(futures::stream::unfold(Some(receiving), |receiving| async move {
-        let mut receiving = receiving?;
-        let next = tokio::select! {
-            biased;
-            () = receiving.cancel.cancelled() => Some(Err(BackendError::cancelled())),
-            next = receiving.batches.recv() => next,
-        };
-        match next? {
-            Ok(batch) => Some((Ok(batch), Some(receiving))),
-            Err(e) => Some((Err(e), None)),
-        }
-    }))
+    Box::pin(futures::stream::unfold(Some(receiving), move |receiving| next(receiving, metrics.clone())))
+}
+
+/// The next batch, and what is left; after an error, nothing.
+async fn next(receiving: Option<Receiving>, metrics: Arc<OnceLock<RunMetrics>>) -> Option<(Result<Users>, Option<Receiving>)> {
+    let mut receiving = receiving?;
+    let next = tokio::select! {
+        biased;
+        () = receiving.cancel.cancelled() => Some(Err(BackendError::cancelled())),
+        next = receiving.batches.recv() => next,
+    };
+    match next {
+        Some(Ok(batch)) => Some((Ok(batch), Some(receiving))),
+        Some(Err(e)) => Some((Err(e), None)),
+        None if metrics.get().is_some() => None,
+        // The channel closed without an error and without metrics.
+        None => Some((Err(BackendError::internal("the engine panicked")), None)),
+    }
 }
 
 /// Runs all partitions to their ends, then tells what it cost.
