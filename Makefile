@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/muster/target
 export MUSTER_DEMO_DATA ?= $(CURDIR)/data/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-all soak bench bench-engines engines engines-stop fmt lint clean-data
+.PHONY: help demo build test test-all soak bench bench-engines bench-ingest engines engines-stop fmt lint clean-data
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ bench: ## Measure speed against other engines, into docs/benchmarks.md (long; --
 
 bench-engines: ## Measure the SQL's shapes on Trino, into docs/benchmarks.md (long; --quick: scripts/bench-engines --quick)
 	@scripts/bench-engines
+
+bench-ingest: ## Measure how fast events are collected, into docs/benchmarks.md (12 minutes; --quick: scripts/bench-ingest --quick)
+	@scripts/bench-ingest
 
 engines: ## Start Trino, Cassandra, S3 and Postgres with throw-away data, and leave them up
 	@scripts/engines start
