@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use muster_tests::differential::{Against, Extent, Tally, compare};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Trees for each world: making a world costs as much as some hundred trees.
 const TREES_OF_A_WORLD: usize = 500;
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
