@@ -19,7 +19,7 @@ pub(crate) struct Draft {
     /// Where `members` stand in what came: `/properties`, `/traits`.
     pub(crate) place: &'static str,
     /// Names of the members that were made of other parts of the event.
-    pub(crate) made: Vec<String>,
+    pub(crate) made: Vec<&'static str>,
 }
 
 impl Draft {

@@ -124,7 +124,7 @@ impl Schemas {
             Ok(validator) => validator,
             Err(fault) => return unfit("", format!("cannot be used: {}: {}", fault.pointer, fault.message)),
         };
-        let sent = draft.members.iter().filter(|(name, _)| !draft.made.contains(name));
+        let sent = draft.members.iter().filter(|(name, _)| !draft.made.contains(&name.as_str()));
         // Of a name given twice the later counts. A number that no double holds is text.
         let properties: Result<Map<String, Value>, serde_json::Error> =
             sent.map(|(name, value)| Ok((name.clone(), serde_json::to_value(value)?))).collect();
@@ -153,7 +153,7 @@ mod tests {
     fn draft(properties: &str) -> Draft {
         let Json::Object(members) = Json::parse(properties).unwrap() else { panic!("an object is needed") };
         let event = Some("a/b".to_owned());
-        let made = vec!["context".to_owned()];
+        let made = vec!["context"];
         Draft { user_id: "u".into(), ts: 0, message_id: "m".into(), event, members, place: "/properties", made }
     }
 
