@@ -116,6 +116,9 @@ pub struct EventInfo {
     pub origin: Origin,
     /// Whether any data ever had it.
     pub seen: bool,
+    /// The JSON Schema that its properties have to fit to be collected, as compact text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
 }
 
 /// Attributes every workspace has. They cannot be declared.
@@ -302,7 +305,8 @@ impl Catalog {
 
     /// Declares or learns an event and properties that it carries.
     pub fn set_event<'a>(&mut self, name: &str, properties: impl IntoIterator<Item = &'a str>, origin: Origin) {
-        let event = self.events.entry(name.to_owned()).or_insert_with(|| EventInfo { properties: BTreeSet::new(), origin, seen: false });
+        let new = || EventInfo { properties: BTreeSet::new(), origin, seen: false, schema: None };
+        let event = self.events.entry(name.to_owned()).or_insert_with(new);
         if origin == Origin::Declared {
             event.origin = origin;
         }

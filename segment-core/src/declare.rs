@@ -1,6 +1,6 @@
 //! The catalog's wire JSON: declarations in, the catalog as shown out.
 //!
-//! `{"timezone", "attributes": {name: T}, "properties": {name: T}, "events": {name: {"properties": […]}}, "rules": {…}, "events_table": E}`, where T is
+//! `{"timezone", "attributes": {name: T}, "properties": {name: T}, "events": {name: {"properties": […], "schema": …}}, "rules": {…}, "events_table": E}`, where T is
 //! `{"type": …, "fields": {…}, "values": …}` and E is that of [`crate::binding`], or null for none. What is shown has `learned` and `seen` besides; both are accepted and
 //! passed over when read, so that what was shown can be edited and set again.
 
@@ -9,6 +9,7 @@ use crate::catalog::{Catalog, CatalogError, Origin, Scope};
 use crate::diagnostics::Pointer;
 use crate::json::Json;
 use crate::rules;
+use crate::schema;
 use crate::time::Zone;
 use crate::types::{Fields, Type};
 
@@ -96,20 +97,21 @@ fn declare_events(catalog: &mut Catalog, json: &Json, at: &Pointer<'_>) -> Resul
         if name.is_empty() || name.chars().any(char::is_control) {
             return Err(malformed(&at, "an event's name is not empty and has no control characters"));
         }
+        members(spec, &at, Some(&["properties", "schema", "learned", "seen"]))?;
         let mut properties = Vec::new();
-        for (key, value) in members(spec, &at, Some(&["properties", "learned", "seen"]))? {
-            if key != "properties" {
-                continue;
-            }
-            let at = at.key(key);
+        if let Some(value) = spec.get("properties") {
+            let at = at.key("properties");
             let list = value.as_array().ok_or_else(|| malformed(&at, "a list of property names is needed"))?;
             for (i, property) in list.iter().enumerate() {
                 properties.push(property.as_str().ok_or_else(|| malformed(&at.index(i), "a property's name is text"))?);
             }
         }
         catalog.set_event(name, properties, Origin::Declared);
+        if let (Some(json), Some(event)) = (spec.get("schema"), catalog.events.get_mut(name)) {
+            event.schema = if json.is_null() { None } else { Some(schema::read(json, &at.key("schema"))?) };
+        }
     }
-    Ok(())
+    schema::check_all(catalog, at)
 }
 
 fn read_type(json: &Json, at: &Pointer<'_>, depth: usize) -> Result<Type, CatalogError> {
@@ -183,11 +185,12 @@ pub fn shown(catalog: &Catalog) -> Json {
     };
     let events = catalog.events.iter().map(|(name, event)| {
         let properties = event.properties.iter().map(|p| Json::String(p.clone())).collect();
-        let members = vec![
+        let mut members = vec![
             ("properties".to_owned(), Json::Array(properties)),
             ("learned".to_owned(), Json::Bool(event.origin == Origin::Learned)),
             ("seen".to_owned(), Json::Bool(event.seen)),
         ];
+        members.extend(event.schema.as_deref().and_then(|text| Some(("schema".to_owned(), Json::parse(text).ok()?))));
         (name.clone(), Json::Object(members))
     });
     let rules = catalog.rules.iter().map(|(attribute, rule)| (attribute.clone(), rules::shown(rule))).collect();

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod re2;
 pub mod resolve;
 pub mod rules;
+mod schema;
 pub mod simplify;
 pub mod sql;
 pub mod time;

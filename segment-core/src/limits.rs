@@ -18,6 +18,16 @@ pub const LIST_VALUES_MAX: usize = 10_000;
 pub const JSON_DEPTH_MAX: usize = 512;
 /// Units in a duration.
 pub const DURATION_N_MAX: u32 = 1_000_000;
+/// Bytes of an event's JSON Schema, as compact text.
+pub const SCHEMA_BYTES_MAX: usize = 64 << 10;
+/// Bytes of all schemas of a workspace.
+pub const SCHEMAS_BYTES_MAX: usize = 1 << 20;
+/// Levels of a schema's objects and lists, with what its references lead to.
+pub const SCHEMA_LEVELS_MAX: usize = 64;
+/// Values of any kind in a schema, with what its references lead to.
+pub const SCHEMA_VALUES_MAX: usize = 4_096;
+/// Patterns in all schemas of a workspace.
+pub const SCHEMA_PATTERNS_MAX: usize = 512;
 /// Names offered in a hint.
 pub const HINT_NAMES_MAX: usize = 3;
 /// Bytes a compiled pattern may take; room for `\pL{100}`, and less than Rust's regex takes by default.

@@ -2,7 +2,7 @@
 //!
 //! `"rules": {"last_price": {"event": "purchase", "last": "price"}}`: the attribute is the property's value in the user's last
 //! (`first`) such event that has one, or with `"last_time": true` the time of the last such event. In: declarations, as a part of the catalog's. Out: `Rule`s, which
-//! ingest applies; what is stated of an attribute that has one, by `identify` or an import, is to be passed over there.
+//! ingest applies. What `identify` or an import states of such an attribute counts too: against `last` and `last_time` the later, against `first` whatever is stated.
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,13 @@ pub(crate) fn declare(catalog: &mut Catalog, json: &Json, at: &Pointer<'_>) -> R
         if let Some(ty) = ty.filter(|ty| rule.take == Take::LastTime && **ty != Type::Timestamp) {
             let message = format!("\"last_time\" makes a timestamp, and \"{attribute}\" is {}", ty.name());
             return Err(malformed(&at.key("last_time"), message));
+        }
+        // Writes of the first are ordered below all others, so none would ever take the place of what the other rule has set.
+        let before = catalog.rules.get(attribute).map(|rule| &rule.take);
+        if let (Take::First(_), Some(Take::Last(_) | Take::LastTime)) = (&rule.take, before) {
+            let message =
+                format!("\"first\" cannot take over \"{attribute}\", which the last event has set: declare another attribute for it");
+            return Err(malformed(&at.key("first"), message));
         }
         catalog.rules.insert(attribute.clone(), rule);
     }
@@ -126,6 +133,17 @@ mod tests {
         let mut json: serde_json::Value = serde_json::to_value(Catalog::new("UTC")).unwrap();
         json.as_object_mut().unwrap().remove("rules");
         assert_eq!(serde_json::from_value::<Catalog>(json).unwrap(), Catalog::new("UTC"));
+    }
+
+    #[test]
+    fn first_cannot_take_over() {
+        let again = |before: &str, rule: &str| {
+            let rules = format!(r#"{{"rules": {{"price": {rule}}}}}"#);
+            declare::declare(&declared(&format!(r#"{{"price": {before}}}"#)).unwrap(), &Json::parse(&rules).unwrap()).is_ok()
+        };
+        let (last, first) = (r#"{"event": "buy", "last": "price"}"#, r#"{"event": "buy", "first": "price"}"#);
+        assert!(!again(last, first));
+        assert!(again(first, last) && again(first, first) && again(last, last));
     }
 
     #[test]

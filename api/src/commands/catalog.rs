@@ -1,5 +1,6 @@
 //! `muster catalog`: what the workspace knows to exist; `--set` declares more.
 
+use ingest::collect::check::check_schemas;
 use segment_core::catalog::{Catalog as Known, Scope};
 use segment_core::declare;
 use segment_core::json::Json;
@@ -23,7 +24,9 @@ pub(super) async fn run(args: Catalog) -> Result<(), Failure> {
             let refused = |e: segment_core::catalog::CatalogError| Failure::Refused(format!("{}: {e}", file.display()));
             let zone = declare::declared_timezone(&json).map_err(refused)?;
             // Nothing is made for a declaration that is refused.
-            declare::declare(&Known::new(zone.clone().unwrap_or_else(|| TIMEZONE_DEFAULT.to_owned())), &json).map_err(refused)?;
+            let alone =
+                declare::declare(&Known::new(zone.clone().unwrap_or_else(|| TIMEZONE_DEFAULT.to_owned())), &json).map_err(refused)?;
+            check_schemas(&alone).map_err(refused)?;
             let store = context::store(&args.place, true).await?;
             let workspace = match store.workspace(&args.place.workspace).await? {
                 Some(workspace) => workspace,
@@ -52,8 +55,11 @@ fn table(catalog: &Known) -> String {
         }
     }
     for (name, event) in &catalog.events {
-        let properties: Vec<&str> = event.properties.iter().map(String::as_str).collect();
-        table.row(vec!["event".to_owned(), name.clone(), properties.join(", "), origin(event.origin, event.seen)]);
+        let mut carried = event.properties.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        if event.schema.is_some() {
+            carried.push_str(if carried.is_empty() { "with a schema" } else { "; with a schema" });
+        }
+        table.row(vec!["event".to_owned(), name.clone(), carried, origin(event.origin, event.seen)]);
     }
     for (attribute, rule) in &catalog.rules {
         let taken = match &rule.take {

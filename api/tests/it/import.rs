@@ -76,3 +76,25 @@ fn the_catalog_shows_what_is_inside() {
         assert!(rows.iter().any(|row| row.starts_with(&["attribute", name, ty])), "{name}: {shown}");
     }
 }
+
+#[test]
+fn schemas_are_checked_when_they_are_set() {
+    let world = World::new();
+    let set = |schema: &str| {
+        world.file("c.json", format!(r#"{{"events":{{"buy":{{"properties":["price"],"schema":{schema}}}}}}}"#));
+        world.run(&["catalog", "--data", "data", "--set", "c.json"])
+    };
+    let ran = set(r#"{"properties":{"price":{"type":"nubmer"}}}"#);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("/events/buy/schema/properties/price/type: ") && ran.err.contains("did you mean \"number\""), "{}", ran.err);
+    let ran = set(r#"{"$ref":"https://shop.example/buy"}"#);
+    assert!(ran.code == 1 && ran.err.contains("/events/buy/schema/$ref: "), "{}", ran.err);
+    // Nothing was made for these.
+    assert!(!world.path("data").exists());
+    let shown = set(r#"{"properties":{"price":{"type":"number"}}}"#).fine().out;
+    assert!(shown.contains("price; with a schema"), "{shown}");
+    let json = world.run(&["catalog", "--data", "data", "--output", "json"]).fine().value();
+    assert_eq!(json["events"]["buy"]["schema"]["properties"]["price"]["type"], "number");
+    // What was shown can be set again; null takes it away.
+    assert_eq!(set("null").fine().out.matches("with a schema").count(), 0);
+}

@@ -18,6 +18,8 @@ pub(crate) struct Draft {
     pub(crate) members: Vec<(String, Json)>,
     /// Where `members` stand in what came: `/properties`, `/traits`.
     pub(crate) place: &'static str,
+    /// Names of the members that were made of other parts of the event.
+    pub(crate) made: Vec<&'static str>,
 }
 
 impl Draft {

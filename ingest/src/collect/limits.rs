@@ -24,6 +24,10 @@ pub const MESSAGE_ID_BYTES_MAX: usize = 256;
 pub const NAMES_MAX: usize = 1_000;
 /// Characters of a name, or of a value, that a message for people shows.
 pub const SHOWN_CHARS_MAX: usize = 80;
+/// Characters of what a JSON Schema finds wrong.
+pub const SCHEMA_MESSAGE_CHARS_MAX: usize = 300;
+/// Bytes that a pattern of a JSON Schema takes compiled, and again at most what it is cached in while it is matched.
+pub const SCHEMA_PATTERN_BYTES_MAX: usize = 256 << 10;
 /// Bytes of a write key.
 pub const KEY_BYTES_MAX: usize = 256;
 /// Bytes of bodies that are in memory at once, of all requests together; beyond, requests are answered 503.

@@ -32,7 +32,7 @@ pub(crate) fn read(raw: &Raw<'_>, at: &Arrival<'_>) -> Result<Draft, Unfit> {
         return Err(Unfit::new(Reason::MalformedJson, "", "an object is needed"));
     };
     let ts = corrected(Stated { happened: Some(happened), sent: None }, at.received_at);
-    Ok(Draft { user_id, ts, message_id, event: Some(event), members, place: "" })
+    Ok(Draft { user_id, ts, message_id, event: Some(event), members, place: "", made: Vec::new() })
 }
 
 /// What makes a row unusable for an import makes it unfit here.

@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::keys::Workspace;
+use super::message::Entry;
+use super::read::{Arrival, take};
+
 /// A call of Segment's tracking API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
@@ -93,6 +97,18 @@ pub struct Quarantined {
     pub raw: Raw<'static>,
 }
 
+impl Quarantined {
+    /// Reads and checks it again: a message, if its workspace's catalog is such by now that it fits, with the time of receiving and the ids that it had.
+    ///
+    /// One that was too large is not whole, and stays; so does one of another workspace.
+    pub fn replay(self, workspace: &Workspace) -> Entry {
+        if self.unfit.reason == Reason::TooLarge || self.workspace != workspace.id {
+            return Entry::Quarantined(self);
+        }
+        take(self.raw, &Arrival { workspace, received_at: self.received_at })
+    }
+}
+
 /// Why an event cannot be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfit {
@@ -135,11 +151,13 @@ pub enum Reason {
     BadMessageId,
     /// More names than one event, or a workspace, may have.
     TooManyNames,
+    /// Its properties do not fit the JSON Schema of the event.
+    SchemaMismatch,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 12] = [
         Reason::TooLarge,
         Reason::NotUtf8,
         Reason::MalformedJson,
@@ -151,6 +169,7 @@ impl Reason {
         Reason::NoTime,
         Reason::BadMessageId,
         Reason::TooManyNames,
+        Reason::SchemaMismatch,
     ];
 
     /// Its name in answers, reports and the log.
@@ -167,6 +186,7 @@ impl Reason {
             Reason::NoTime => "no_time",
             Reason::BadMessageId => "bad_message_id",
             Reason::TooManyNames => "too_many_names",
+            Reason::SchemaMismatch => "schema_mismatch",
         }
     }
 

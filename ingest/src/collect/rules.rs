@@ -1,23 +1,42 @@
 //! The attributes that an event sets, by the catalog's rules.
 //!
-//! In: a message, and the rules. Out: what each of them makes of it. Which of many events counts is not decided here: every write says by which time it
-//! is ordered and which end wins, so that writing it again, or in another order, changes nothing.
+//! In: a message, and the rules. Out: what each of them makes of it, with its [`Order`]. Which of many writes counts is not decided here but by whoever
+//! stores them: of all writes of an attribute that with the greatest order, in whatever order they come and however often. What `identify` states
+//! is one of these writes: it stands against `last` and `last_time` by its time, and before any `first`, whose order is below all that is stated.
+//!
+//! Deliberately absent: converting values to the attributes' types, and making a profile. An event sets attributes of a user and states nothing of their
+//! `first_seen_at`.
 
 use std::collections::BTreeMap;
 
 use segment_core::json::Json;
 use segment_core::rules::{Rule, Take};
 use segment_core::time::format_instant;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::message::{Fact, Message};
 
-/// Which of the writes of one attribute counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wins {
-    /// That with the greatest `(at, message id)`.
-    Latest,
-    /// That with the least.
-    Earliest,
+/// By what the writes of one user's attribute are ordered: that with the greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Order {
+    /// What a store takes for the time of the write, in microseconds: the message's `ts`, or for `first` less than nothing by as much, so that the least
+    /// `ts` has the greatest.
+    pub written_at: i64,
+    /// Decides where that is equal: a hash of the message id, for `first` its complement.
+    pub tie: u64,
+}
+
+impl Order {
+    /// That of what a message states of its user, and of what its last one counts of.
+    pub fn latest(message: &Message) -> Self {
+        Self { written_at: message.ts, tie: xxh3_64(message.message_id.as_bytes()) }
+    }
+
+    /// That of what the first counts of.
+    pub fn earliest(message: &Message) -> Self {
+        let Self { written_at, tie } = Self::latest(message);
+        Self { written_at: written_at.saturating_neg(), tie: !tie }
+    }
 }
 
 /// What an event sets one attribute to.
@@ -27,10 +46,8 @@ pub struct Derived {
     pub attribute: String,
     /// Its value, not null; not yet converted to the attribute's type.
     pub value: Json,
-    /// The event's `ts`, in microseconds.
-    pub at: i64,
     /// Which one counts, of those of several events.
-    pub wins: Wins,
+    pub order: Order,
 }
 
 /// What a message sets. Facts about a user set nothing by rules, nor do events without the property.
@@ -42,12 +59,12 @@ pub fn derive(rules: &BTreeMap<String, Rule>, message: &Message) -> Vec<Derived>
     }
     let properties = Json::parse(properties).unwrap_or(Json::Null);
     let derived = rules.filter_map(|(attribute, rule)| {
-        let (value, wins) = match &rule.take {
-            Take::Last(path) => (find(&properties, path)?.clone(), Wins::Latest),
-            Take::First(path) => (find(&properties, path)?.clone(), Wins::Earliest),
-            Take::LastTime => (Json::String(format_instant(message.ts)), Wins::Latest),
+        let (value, order) = match &rule.take {
+            Take::Last(path) => (find(&properties, path)?.clone(), Order::latest(message)),
+            Take::First(path) => (find(&properties, path)?.clone(), Order::earliest(message)),
+            Take::LastTime => (Json::String(format_instant(message.ts)), Order::latest(message)),
         };
-        Some(Derived { attribute: attribute.clone(), value, at: message.ts, wins })
+        Some(Derived { attribute: attribute.clone(), value, order })
     });
     derived.collect()
 }
@@ -62,26 +79,33 @@ fn find<'j>(json: &'j Json, path: &str) -> Option<&'j Json> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    fn check(take: Take, event: &str, properties: &str, expected: Option<(&str, Wins)>) {
+    fn message(ts: i64, message_id: &str, fact: Fact) -> Message {
+        Message { workspace: "w".into(), user_id: "u".into(), ts, received_at: 2_000_000, message_id: message_id.into(), fact }
+    }
+
+    fn event(name: &str, properties: &str) -> Fact {
+        Fact::Event { name: name.to_owned(), properties: properties.to_owned() }
+    }
+
+    fn check(take: Take, name: &str, properties: &str, expected: Option<&str>) {
+        let written_at = if matches!(take, Take::First(_)) { -1_500_000 } else { 1_500_000 };
         let rules = BTreeMap::from([("a".to_owned(), Rule { event: "buy".to_owned(), take })]);
-        let fact = Fact::Event { name: event.to_owned(), properties: properties.to_owned() };
-        let message =
-            Message { workspace: "w".into(), user_id: "u".into(), ts: 1_500_000, received_at: 2_000_000, message_id: "m".into(), fact };
-        let derived = derive(&rules, &message);
-        let found: Vec<(String, Wins)> = derived.iter().map(|d| (d.value.to_text(), d.wins)).collect();
-        assert_eq!(found, expected.map(|(value, wins)| (value.to_owned(), wins)).into_iter().collect::<Vec<_>>(), "{properties}");
-        assert!(derived.iter().all(|d| d.at == 1_500_000 && d.attribute == "a"));
+        let derived = derive(&rules, &message(1_500_000, "m", event(name, properties)));
+        let found: Vec<String> = derived.iter().map(|d| d.value.to_text()).collect();
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{properties}");
+        assert!(derived.iter().all(|d| d.order.written_at == written_at && d.attribute == "a"));
     }
 
     #[test]
     fn rules() {
         let last = |path: &str| Take::Last(path.to_owned());
         let first = |path: &str| Take::First(path.to_owned());
-        check(last("price"), "buy", r#"{"price":9.50}"#, Some(("9.50", Wins::Latest)));
-        check(last("price"), "buy", r#"{"price":1,"price":2}"#, Some(("2", Wins::Latest)));
-        check(first("item.price"), "buy", r#"{"item":{"price":"x"}}"#, Some(("\"x\"", Wins::Earliest)));
-        check(Take::LastTime, "buy", "{}", Some(("\"1970-01-01T00:00:01.5Z\"", Wins::Latest)));
+        check(last("price"), "buy", r#"{"price":9.50}"#, Some("9.50"));
+        check(last("price"), "buy", r#"{"price":1,"price":2}"#, Some("2"));
+        check(first("item.price"), "buy", r#"{"item":{"price":"x"}}"#, Some("\"x\""));
+        check(Take::LastTime, "buy", "{}", Some("\"1970-01-01T00:00:01.5Z\""));
         check(last("price"), "buy", r#"{"price":null}"#, None);
         check(last("price.a"), "buy", r#"{"price":1}"#, None);
         check(last("price"), "buy", "{}", None);
@@ -93,7 +117,98 @@ mod tests {
     fn facts_set_nothing_by_rules() {
         let rules = BTreeMap::from([("a".to_owned(), Rule { event: "identify".to_owned(), take: Take::LastTime })]);
         let fact = Fact::Attributes { attributes: r#"{"a":1}"#.to_owned() };
-        let message = Message { workspace: "w".into(), user_id: "u".into(), ts: 1, received_at: 2, message_id: "m".into(), fact };
-        assert_eq!(derive(&rules, &message), []);
+        assert_eq!(derive(&rules, &message(1, "m", fact)), []);
+    }
+
+    #[test]
+    fn at_the_ends_of_time() {
+        let order = |ts| (Order::earliest(&message(ts, "m", event("e", "{}"))), Order::latest(&message(ts, "m", event("e", "{}"))));
+        assert!(order(i64::MIN).0 > order(0).0 && order(0).0 > order(i64::MAX).0);
+        assert!(order(i64::MIN).1 < order(0).1 && order(0).1 < order(i64::MAX).1);
+    }
+
+    fn declared() -> BTreeMap<String, Rule> {
+        let rule = |event: &str, take| Rule { event: event.to_owned(), take };
+        BTreeMap::from([
+            ("last".to_owned(), rule("buy", Take::Last("p".to_owned()))),
+            ("first".to_owned(), rule("buy", Take::First("in.p".to_owned()))),
+            ("time".to_owned(), rule("see", Take::LastTime)),
+        ])
+    }
+
+    /// Messages with ids of their own, at few instants.
+    fn messages() -> impl Strategy<Value = Vec<Message>> {
+        let value = prop_oneof![Just("null".to_owned()), (0u8..100).prop_map(|n| n.to_string()), Just("[1]".to_owned())];
+        let fact = prop_oneof![
+            3 => value.clone().prop_map(|v| event("buy", &format!(r#"{{"p":{v}}}"#))),
+            3 => value.clone().prop_map(|v| event("buy", &format!(r#"{{"in":{{"p":{v}}}}}"#))),
+            2 => Just(event("see", "{}")),
+            1 => value.prop_map(|v| Fact::Attributes { attributes: format!(r#"{{"last":{v},"first":{v}}}"#) }),
+        ];
+        prop::collection::vec((1i64..5, fact), 0..20).prop_map(|all| {
+            let message = |(i, (ts, fact))| message(ts, &format!("id-{i}"), fact);
+            all.into_iter().enumerate().map(message).collect()
+        })
+    }
+
+    /// What a message states of an attribute.
+    fn stated(message: &Message, attribute: &str) -> Option<Json> {
+        let Fact::Attributes { attributes } = &message.fact else { return None };
+        Json::parse(attributes).unwrap().get(attribute).cloned()
+    }
+
+    /// What an event has at a path, or its time.
+    fn had(message: &Message, name: &str, path: Option<&[&str]>) -> Option<Json> {
+        let Fact::Event { name: found, properties } = &message.fact else { return None };
+        let properties = Json::parse(properties).unwrap();
+        match path {
+            _ if found != name => None,
+            None => Some(Json::String(format_instant(message.ts))),
+            Some(path) => path.iter().try_fold(&properties, |json, step| json.get(step)).filter(|json| !json.is_null()).cloned(),
+        }
+    }
+
+    /// All at hand and in their order: plainly the last, the first, or what was stated.
+    fn oracle(messages: &[Message]) -> BTreeMap<&'static str, Json> {
+        let mut sorted: Vec<&Message> = messages.iter().collect();
+        sorted.sort_by_key(|m| (m.ts, xxh3_64(m.message_id.as_bytes())));
+        let last = sorted.iter().rev().find_map(|m| had(m, "buy", Some(&["p"])).or_else(|| stated(m, "last")));
+        let first = sorted.iter().rev().find_map(|m| stated(m, "first"));
+        let first = first.or_else(|| sorted.iter().find_map(|m| had(m, "buy", Some(&["in", "p"]))));
+        let time = sorted.iter().rev().find_map(|m| had(m, "see", None));
+        let all = [("last", last), ("first", first), ("time", time)];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn in_any_order_and_however_often(
+            (messages, arriving) in messages().prop_flat_map(|messages| {
+                let again = prop::collection::vec(any::<prop::sample::Index>(), 0..10);
+                let arriving = again.prop_map({
+                    let messages = messages.clone();
+                    move |again| {
+                        let twice = again.iter().filter(|_| !messages.is_empty()).map(|i| i.get(&messages).clone());
+                        messages.iter().cloned().chain(twice).collect::<Vec<_>>()
+                    }
+                });
+                (Just(messages), arriving.prop_shuffle())
+            })
+        ) {
+            let rules = declared();
+            let mut store: BTreeMap<String, (Order, Json)> = BTreeMap::new();
+            for message in &arriving {
+                let stated = ["last", "first"].into_iter().filter_map(|name| {
+                    Some(Derived { attribute: name.to_owned(), value: stated(message, name)?, order: Order::latest(message) })
+                });
+                for write in derive(&rules, message).into_iter().chain(stated) {
+                    if store.get(&write.attribute).is_none_or(|(order, _)| *order <= write.order) {
+                        store.insert(write.attribute, (write.order, write.value));
+                    }
+                }
+            }
+            let found: BTreeMap<&str, Json> = store.iter().map(|(name, (_, value))| (name.as_str(), value.clone())).collect();
+            prop_assert_eq!(found, oracle(&messages));
+        }
     }
 }

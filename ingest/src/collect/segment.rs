@@ -38,14 +38,14 @@ pub(crate) fn read(raw: &Raw<'_>, call: Option<Call>, at: &Arrival<'_>) -> Resul
         Call::Identify => "/traits",
         Call::Track | Call::Page | Call::Screen | Call::Group | Call::Alias => "/properties",
     };
-    let fields = match call {
-        Call::Identify => attributes(&mut members, context)?,
+    let (fields, made) = match call {
+        Call::Identify => (attributes(&mut members, context)?, Vec::new()),
         Call::Track | Call::Page | Call::Screen | Call::Group | Call::Alias => properties(call, members, context, anonymous_id)?,
     };
     let Json::Object(fields) = normalize_dotted(Json::Object(fields)) else {
         return Err(Unfit::new(Reason::MalformedJson, place, "an object is needed"));
     };
-    Ok(Draft { user_id, ts, message_id, event, members: fields, place })
+    Ok(Draft { user_id, ts, message_id, event, members: fields, place, made })
 }
 
 /// The members of the object that the bytes are.
@@ -183,21 +183,27 @@ fn attributes(members: &mut Members, mut context: Members) -> Result<Members, Un
     Ok(all)
 }
 
-/// An event's properties: the sender's, and those made of other members where the sender has none of that name.
-fn properties(call: Call, mut members: Members, context: Members, anonymous_id: Option<String>) -> Result<Members, Unfit> {
+/// An event's properties: the sender's, and those made of other members where the sender has none of that name; then the names of these.
+fn properties(
+    call: Call,
+    mut members: Members,
+    context: Members,
+    anonymous_id: Option<String>,
+) -> Result<(Members, Vec<&'static str>), Unfit> {
     let mut all = inner(take(&mut members, "properties"), "/properties")?;
-    let of_call: &[(&str, &str)] = match call {
+    let of_call: &[(&'static str, &str)] = match call {
         Call::Page | Call::Screen => &[("name", "name"), ("category", "category")],
         Call::Group => &[("group_id", "groupId"), ("traits", "traits")],
         Call::Alias => &[("previous_id", "previousId")],
         Call::Track | Call::Identify => &[],
     };
-    let mut made: Members = of_call.iter().filter_map(|(name, from)| Some(((*name).to_owned(), take(&mut members, from)?))).collect();
-    made.extend(anonymous_id.map(|id| ("anonymous_id".to_owned(), Json::String(id))));
+    let mut made: Vec<(&'static str, Json)> = of_call.iter().filter_map(|(name, from)| Some((*name, take(&mut members, from)?))).collect();
+    made.extend(anonymous_id.map(|id| ("anonymous_id", Json::String(id))));
     if !context.is_empty() {
-        made.push(("context".to_owned(), Json::Object(context)));
+        made.push(("context", Json::Object(context)));
     }
     made.retain(|(name, _)| all.iter().all(|(n, _)| n != name));
-    all.extend(made);
-    Ok(all)
+    let names = made.iter().map(|(name, _)| *name).collect();
+    all.extend(made.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    Ok((all, names))
 }

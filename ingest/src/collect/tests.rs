@@ -206,6 +206,47 @@ fn what_is_in_quarantine_reads_again_the_same() {
 }
 
 #[test]
+fn a_mended_catalog_lets_events_out_of_quarantine() {
+    let schema =
+        |ty: &str| format!(r#"{{"events":{{"buy":{{"schema":{{"required":["price"],"properties":{{"price":{{"type":"{ty}"}}}}}}}}}}}}"#);
+    let (strict, mended) = (workspace(&schema("number")), workspace(&schema("string")));
+    let body = r#"{"batch":[{"type":"track","userId":"u","event":"buy","timestamp":"2026-03-01T00:00:00Z","properties":{"price":"9.50"}},
+        {"type":"track","userId":"u","event":"buy","messageId":"mine"}],"context":{"c":3},"sentAt":"2026-03-01T01:00:00Z"}"#;
+    let at = Arrival { workspace: &strict, received_at: instant(RECEIVED) };
+    let raws = Envelope::open(body.as_bytes()).unwrap().events(Endpoint::Batch, &strict.zone, "id").unwrap();
+    let mut kept = raws.into_iter().map(|raw| match take(raw, &at) {
+        Entry::Quarantined(quarantined) => quarantined,
+        Entry::Message(message) => panic!("{message:?}"),
+    });
+    let (wrong, missing) = (kept.next().unwrap(), kept.next().unwrap());
+    assert_eq!((wrong.unfit.reason, wrong.unfit.pointer.as_str()), (Reason::SchemaMismatch, "/properties/price"));
+    // As the log holds it.
+    let Ok(Entry::Quarantined(wrong)) = codec::decode(&codec::encode(&Entry::Quarantined(wrong))) else { panic!("it reads back") };
+    assert_eq!(wrong.clone().replay(&strict), Entry::Quarantined(wrong.clone()));
+    let out = message(wrong.clone().replay(&mended));
+    assert_eq!(out.fact, Fact::Event { name: "buy".to_owned(), properties: r#"{"price":"9.50","context":{"c":3}}"#.to_owned() });
+    assert_eq!((out.workspace.as_str(), out.message_id.as_str(), out.received_at), ("shop", "id-0", instant(RECEIVED)));
+    assert_eq!(format_instant(out.ts), "2026-03-01T11:00:00Z");
+    // What is wrong still is told anew.
+    let Entry::Quarantined(missing) = missing.replay(&mended) else { panic!("it has no price") };
+    assert_eq!((missing.unfit.reason, missing.unfit.pointer.as_str()), (Reason::SchemaMismatch, "/properties"));
+    let mended = workspace("{}");
+    assert_eq!(message(missing.replay(&mended)).message_id, "mine");
+    let elsewhere = Workspace { id: "other".to_owned(), ..mended };
+    assert_eq!(wrong.clone().replay(&elsewhere), Entry::Quarantined(wrong));
+}
+
+/// Its beginning might be an event, but not the one that was sent.
+#[test]
+fn what_was_too_large_stays_in_quarantine() {
+    let text = r#"{"user_id":"u","event":"e","ts":"2026-02-01"}"#;
+    let cut = line(format!("{text}{}x", " ".repeat(EVENT_BYTES_MAX - text.len())).as_bytes());
+    let Entry::Quarantined(cut) = cut else { panic!("it is too large") };
+    assert_eq!((cut.unfit.reason, cut.raw.bytes.len()), (Reason::TooLarge, EVENT_BYTES_MAX));
+    assert_eq!(cut.clone().replay(&workspace("{}")), Entry::Quarantined(cut));
+}
+
+#[test]
 fn lines() {
     let check = |text: &str, expected: &str| assert_eq!(told(&line(text.as_bytes())), expected, "{text}");
     check(r#"{"user_id":"u","event":"e","ts":"2026-02-01","price":1,"properties":{"a":2}}"#, r#"u e {"price":1,"a":2}"#);

@@ -12,6 +12,8 @@ use ingest::collect::http::server::{ServerLimits, serve};
 use ingest::collect::http::{Collector, router};
 use ingest::collect::{Entry, Fact, KeyHash, KeyTable, Sink, SinkError, Workspace};
 use segment_core::catalog::Catalog;
+use segment_core::declare::declare;
+use segment_core::json::Json;
 use segment_core::time::Zone;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,6 +26,8 @@ pub const KEY: &str = "shop-key";
 pub const OTHER_KEY: &str = "other-key";
 /// `KEY` as Basic authentication has it.
 pub const BASIC: &str = "Authorization: Basic c2hvcC1rZXk6\r\n";
+/// The catalog of both.
+const CATALOG: &str = r#"{"events":{"strict":{"schema":{"required":["price"],"properties":{"price":{"type":"number"}}}}}}"#;
 /// Nothing takes so long unless it hangs.
 const HANGS: Duration = Duration::from_secs(60);
 
@@ -90,7 +94,8 @@ impl Server {
         let kept = Arc::new(Kept::default());
         let keys = KeyTable::default();
         let workspace = |id: &str| {
-            let (zone, checker) = (Zone::utc(), Checker::new(&Catalog::new("UTC"), None));
+            let catalog = declare(&Catalog::new("UTC"), &Json::parse(CATALOG).unwrap()).unwrap();
+            let (zone, checker) = (Zone::utc(), Checker::new(&catalog, None));
             Arc::new(Workspace { id: id.to_owned(), zone, checker })
         };
         keys.replace([(KeyHash::of(KEY), workspace("shop")), (KeyHash::of(OTHER_KEY), workspace("other"))]);

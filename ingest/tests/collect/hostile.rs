@@ -130,6 +130,37 @@ async fn many_names_and_names_given_twice() {
     assert_eq!(server.kept.told(), ["shop too_many_names", "shop u e {}", r#"shop u e {"p":1,"p":2}"#]);
 }
 
+/// Senders who make names of data: a hundred thousand event names in one request, and attribute names in many.
+#[tokio::test]
+async fn names_without_end() {
+    let server = Server::start().await;
+    let lines: Vec<String> = (0..100_000).map(|i| format!(r#"{{"user_id":"u","event":"e{i}","ts":"2026-01-01"}}"#)).collect();
+    let reply = server.post("/v1/events", &lines.join("\n")).await.json();
+    // One name is in the catalog.
+    assert_eq!((&reply["accepted"], &reply["quarantined"]), (&65_535.into(), &34_465.into()));
+    let error = &reply["errors"][0];
+    assert_eq!((&error["line"], &error["code"], &error["pointer"]), (&65_536.into(), &"too_many_names".into(), &"/event".into()));
+    assert!(error["message"].as_str().unwrap().contains("declared as a map"), "{error}");
+    assert_eq!(reply["errors"].as_array().unwrap().len(), 100);
+    server.kept.told();
+    let (mut taken, mut refused) = (0, 0);
+    for request in 0..10 {
+        let facts = (0..20).map(|i| {
+            let traits: Vec<String> = (0..500).map(|n| format!("\"a{request}-{i}-{n}\":1")).collect();
+            format!(r#"{{"type":"identify","userId":"u","traits":{{{}}}}}"#, traits.join(","))
+        });
+        let facts: Vec<String> = facts.collect();
+        assert_eq!(server.post("/v1/batch", &batch(&facts.iter().map(String::as_str).collect::<Vec<_>>())).await.status, 200);
+        for told in server.kept.told() {
+            if told == "shop too_many_names" { refused += 1 } else { taken += 1 }
+        }
+    }
+    assert_eq!((taken, refused), (8, 192));
+    // What is known still comes in.
+    assert_eq!(server.post("/v1/identify", r#"{"userId":"u","traits":{"a0-0-0":2}}"#).await.status, 200);
+    assert_eq!(server.post("/v1/track", r#"{"userId":"u","event":"e5"}"#).await.status, 200);
+}
+
 #[tokio::test]
 async fn heads_too_large() {
     let server = Server::start().await;

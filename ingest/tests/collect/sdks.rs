@@ -1,4 +1,4 @@
-//! Segment's own SDKs against the server, unchanged. `scripts/sdks` installs them.
+//! SDKs against the server, unchanged: Segment's for Python and Node, RudderStack's for Node, and a client for Rust. `scripts/sdks` installs them.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,7 +11,7 @@ use tokio::process::Command;
 use crate::common::{KEY, Server};
 
 /// Where the SDKs are: `MUSTER_SDKS`, or what `scripts/sdks` made.
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     let made = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/muster/sdks");
     let folder = std::env::var_os("MUSTER_SDKS").map_or_else(made, PathBuf::from);
     assert!(folder.join("node_modules").is_dir(), "there is nothing in {}: run scripts/sdks, which installs the SDKs", folder.display());
@@ -21,9 +21,15 @@ fn folder() -> PathBuf {
 /// Runs a program with an SDK; the errors that it was told.
 async fn run(server: &Server, program: &str, key: &str, more: &[&str]) -> Vec<Value> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/collect/sdks").join(program);
-    let runner = if program.ends_with(".py") { folder().join("venv/bin/python") } else { PathBuf::from("node") };
-    let output = Command::new(runner)
-        .arg(here)
+    let mut command = match here.extension().and_then(|extension| extension.to_str()) {
+        Some("py") => Command::new(folder().join("venv/bin/python")),
+        Some("cjs") => Command::new("node"),
+        _ => Command::new(folder().join("rust/debug").join(program)),
+    };
+    if here.exists() {
+        command.arg(here);
+    }
+    let output = command
         .args([&format!("http://{}", server.address), key])
         .args(more)
         .env("NODE_PATH", folder().join("node_modules"))
@@ -39,7 +45,7 @@ async fn run(server: &Server, program: &str, key: &str, more: &[&str]) -> Vec<Va
 }
 
 /// The messages, each once, in their order.
-fn messages(server: &Server) -> Vec<Message> {
+pub fn messages(server: &Server) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
     for entry in server.kept.entries() {
         let Entry::Message(message) = entry else { panic!("{entry:?}") };
@@ -50,8 +56,8 @@ fn messages(server: &Server) -> Vec<Message> {
     messages
 }
 
-/// What both programs send arrived, as it was meant.
-fn check(server: &Server, prefix: &str) {
+/// What every program sends arrived, as it was meant.
+pub fn check(server: &Server, prefix: &str) {
     let messages = messages(server);
     let event = |name: &str| {
         let found = messages.iter().find_map(|m| match &m.fact {
@@ -151,5 +157,55 @@ async fn node_is_told_of_a_bad_key() {
     let errors = run(&server, "send.cjs", "nobody", &[]).await;
     assert!(!errors.is_empty());
     assert!(errors.iter().all(|e| e["reason"].as_str().unwrap().contains("401")), "{errors:?}");
+    assert_eq!(server.kept.calls(), 0);
+}
+
+#[tokio::test]
+async fn rudderstack() {
+    for more in [&[][..], &["plain"]] {
+        let server = Server::start().await;
+        assert_eq!(run(&server, "send.rudder.cjs", KEY, more).await, [Value::Null; 0]);
+        check(&server, "rudder");
+    }
+}
+
+#[tokio::test]
+async fn rudderstack_sends_again_what_was_not_stored() {
+    let server = Server::start().await;
+    server.kept.fail(&[Some(SinkError::Unavailable), None, Some(SinkError::Full)]);
+    assert_eq!(run(&server, "send.rudder.cjs", KEY, &[]).await, [Value::Null; 0]);
+    check(&server, "rudder");
+}
+
+#[tokio::test]
+async fn rudderstack_is_told_of_a_bad_key() {
+    let server = Server::start().await;
+    let errors = run(&server, "send.rudder.cjs", "nobody", &[]).await;
+    assert!(!errors.is_empty());
+    assert!(errors.iter().all(|e| e["reason"].as_str().unwrap().contains("401")), "{errors:?}");
+    assert_eq!(server.kept.calls(), 0);
+}
+
+#[tokio::test]
+async fn rust() {
+    let server = Server::start().await;
+    assert_eq!(run(&server, "send", KEY, &[]).await, [Value::Null; 0]);
+    check(&server, "rs");
+}
+
+#[tokio::test]
+async fn what_the_client_for_rust_is_told_can_be_sent_again() {
+    let server = Server::start().await;
+    server.kept.fail(&[Some(SinkError::Unavailable), None, Some(SinkError::Full)]);
+    assert_eq!(run(&server, "send", KEY, &[]).await, [Value::Null; 0]);
+    check(&server, "rs");
+}
+
+#[tokio::test]
+async fn the_client_for_rust_is_told_of_a_bad_key() {
+    let server = Server::start().await;
+    let errors = run(&server, "send", "nobody", &[]).await;
+    // Two alone, and three batches.
+    assert_eq!(errors.iter().map(|e| e["status"].as_u64()).collect::<Vec<_>>(), [Some(401); 5]);
     assert_eq!(server.kept.calls(), 0);
 }

@@ -107,6 +107,25 @@ async fn one_bad_event_does_not_spoil_a_batch() {
 }
 
 #[tokio::test]
+async fn events_that_do_not_fit_their_schema() {
+    let server = Server::start().await;
+    let reply = server.post("/v1/track", r#"{"userId":"u","event":"strict","properties":{"price":"9"}}"#).await;
+    assert_eq!(reply.refusal(), (400, "schema_mismatch".to_owned()));
+    assert_eq!(reply.json()["pointer"], "/properties/price");
+    assert_eq!(reply.json()["message"], r#"the schema of "strict" does not allow it: "9" is not of type "number""#);
+    let good = r#"{"type":"track","userId":"u","event":"strict","properties":{"price":9}}"#;
+    let body = format!(r#"{{"batch":[{good},{}],"context":{{"ip":"::1"}}}}"#, good.replace("price", "cost"));
+    assert_eq!(server.post("/v1/batch", &body).await.status, 200);
+    let lines = "{\"user_id\":\"u\",\"event\":\"strict\",\"ts\":\"2026-01-01\",\"price\":[]}\n{\"user_id\":\"u\",\"event\":\"strict\",\"ts\":\"2026-01-01\",\"price\":1}";
+    let reply = server.post("/v1/events", lines).await;
+    assert_eq!((reply.status, &reply.json()["accepted"], &reply.json()["errors"][0]["pointer"]), (200, &1.into(), &"/price".into()));
+    let told = server.kept.told();
+    assert_eq!(told[0], "shop schema_mismatch");
+    assert_eq!(told[1..3], [r#"shop u strict {"price":9,"context":{"ip":"::1"}}"#, "shop schema_mismatch"]);
+    assert_eq!(told[3..], ["shop schema_mismatch", r#"shop u strict {"price":1}"#]);
+}
+
+#[tokio::test]
 async fn compressed_bodies() {
     let server = Server::start().await;
     for encoding in ["gzip", "GZIP", "x-gzip", "identity, gzip"] {
