@@ -24,7 +24,7 @@ pub struct Query {
     pub plan: Arc<Plan>,
     /// The state it is evaluated against; `None` only for a backend that holds rows of its own.
     pub pinned: Option<Arc<Pinned>>,
-    /// How event leaves become SQL, for the backends that have a choice; `None`: the backend's own rule.
+    /// How event leaves become SQL, for the backends that have a choice; `None`: the dialect's own rule.
     pub strategy: Option<Strategy>,
 }
 
@@ -66,13 +66,14 @@ impl Query {
         self.pinned.as_ref().ok_or_else(missing)
     }
 
-    /// The query as SQL, by its own strategy or else by the backend's.
+    /// The query as SQL, by its own strategy or else by the dialect's.
     ///
     /// # Errors
     ///
     /// `Unsupported`, naming everything that the dialect cannot say and every list without a table.
-    pub fn lowered(&self, dialect: &dyn Dialect, tables: &Tables, strategy: Strategy) -> Result<Lowered> {
-        compile::lowered(&self.plan, dialect, tables, self.strategy.unwrap_or(strategy)).map_err(|faults| {
+    pub fn lowered(&self, dialect: &dyn Dialect, tables: &Tables) -> Result<Lowered> {
+        let strategy = self.strategy.unwrap_or_else(|| dialect.strategy());
+        compile::lowered(&self.plan, dialect, tables, strategy).map_err(|faults| {
             let what: Vec<String> = faults.into_iter().map(|f| f.message).collect();
             BackendError::new(ErrorKind::Unsupported, what.join("; "))
         })

@@ -75,6 +75,11 @@ impl Interval {
     pub fn contains(&self, at: i64) -> bool {
         self.start.is_none_or(|s| s <= at) && at < self.end
     }
+
+    /// The shortest that holds both.
+    pub(crate) fn hull(self, other: Interval) -> Interval {
+        Interval { start: self.start.zip(other.start).map(|(a, b)| a.min(b)), end: self.end.max(other.end) }
+    }
 }
 
 /// A set of users, within the universe.

@@ -15,7 +15,7 @@ use segment_core::declare;
 use segment_core::dialect;
 use segment_core::eval::{self, Event, User};
 use segment_core::json::Json;
-use segment_core::lower::{Strategy, Tables};
+use segment_core::lower::Tables;
 use segment_core::plan::Plan;
 use segment_core::resolve::Library;
 use segment_core::time::{Zone, parse_instant};
@@ -130,7 +130,7 @@ impl Topic {
         for case in &self.cases {
             let plan = self.plan(case, &self.catalog).unwrap_or_else(|e| panic!("{}, {}: {e}", self.name, case.name));
             let dialect = dialect::named(dialect_name).unwrap_or_else(|| panic!("no dialect {dialect_name}"));
-            let sql = match compile::lowered(&plan, dialect.as_ref(), &tables, Strategy::default()) {
+            let sql = match compile::lowered(&plan, dialect.as_ref(), &tables, dialect.strategy()) {
                 Ok(lowered) => format!("{:#}", lowered.ast()),
                 Err(faults) => faults.iter().map(|d| format!("-- unsupported: {}", d.message)).collect::<Vec<_>>().join("\n"),
             };

@@ -40,6 +40,11 @@ impl Dialect for DuckDb {
         "duckdb"
     }
 
+    /// Never far from the fastest, while one scan takes up to three times as long (docs/benchmarks.md, All shapes of duckdb).
+    fn strategy(&self) -> Strategy {
+        Strategy::Arms
+    }
+
     fn support(&self, op: Op) -> Support {
         match op {
             Op::Is

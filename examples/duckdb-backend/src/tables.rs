@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use query_backends::{BackendError, ErrorKind, Query, Reading, Result, event_reads};
-use segment_core::lower::{Lowered, Strategy, Tables};
+use segment_core::lower::{Lowered, Tables};
 use store::{DataFileInfo, FilePlace, Pinned};
 use tempfile::TempDir;
 
@@ -100,7 +100,7 @@ fn lowered(query: &Query, pinned: &Pinned) -> Result<(Lowered, BTreeMap<String, 
         lists: lists.iter().map(|(key, name)| (key.clone(), vec![name.clone()])).collect(),
         ..Tables::default()
     };
-    Ok((query.lowered(&DuckDb, &tables, Strategy::Arms)?, lists))
+    Ok((query.lowered(&DuckDb, &tables)?, lists))
 }
 
 fn write_empty(path: PathBuf, schema: &SchemaRef) -> Result<()> {

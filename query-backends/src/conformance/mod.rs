@@ -22,6 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::StreamExt;
 use segment_core::compile;
+use segment_core::dialect;
 use segment_core::eval;
 use segment_core::lower::Strategy;
 use segment_core::plan::Plan;
@@ -116,7 +117,9 @@ impl Extent {
 
 /// The backend's own rule, and every other strategy that it has.
 fn ways(backend: &dyn Backend) -> Vec<Option<Strategy>> {
-    let others = backend.capabilities().strategies.iter().copied().filter(|s| *s != Strategy::default());
+    let capabilities = backend.capabilities();
+    let own = capabilities.dialect.and_then(dialect::named).map(|d| d.strategy());
+    let others = capabilities.strategies.iter().copied().filter(|s| Some(*s) != own);
     std::iter::once(None).chain(others.map(Some)).collect()
 }
 

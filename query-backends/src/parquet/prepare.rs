@@ -11,7 +11,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{LogicalPlanBuilder, col};
 use datafusion::physical_plan::ExecutionPlan;
 use segment_core::dialect::DataFusion;
-use segment_core::lower::{Lowered, Strategy, Tables};
+use segment_core::lower::{Lowered, Tables};
 use segment_core::plan::Interval;
 use store::{BoundEvents, ListInfo, Pinned};
 
@@ -85,7 +85,7 @@ pub(super) async fn prepare(
         pinned.lists.keys().enumerate().map(|(i, key)| (key.clone(), table_name(&format!("{LIST_PREFIX}{i}")))).collect();
     let tables = Tables { events: table_name(EVENTS), profiles: table_name(PROFILES), lists, key: key(pinned) };
     let dialect = DataFusion::default();
-    let lowered = query.lowered(&dialect, &tables, Strategy::default())?;
+    let lowered = query.lowered(&dialect, &tables)?;
     let sql = lowered.sql();
 
     let reading = |page_index: bool| Arc::new(Reading { footers: shared.footers.clone(), counters: counters.clone(), page_index });

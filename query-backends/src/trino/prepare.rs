@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use segment_core::compile;
 use segment_core::dialect::Trino;
 use segment_core::lower::{AsOf, Lowered, Tables};
 use store::{Pinned, SharedTable};
@@ -40,10 +39,7 @@ impl Prepared {
         let list = |i: usize| format!("{LIST_PREFIX}{i}");
         let lists: BTreeMap<String, Vec<String>> = shared.lists.keys().enumerate().map(|(i, key)| (key.clone(), vec![list(i)])).collect();
         let tables = Tables { events: vec![EVENTS.to_owned()], profiles: vec![PROFILES.to_owned()], lists, ..Tables::default() };
-        let lowered = compile::lowered(&query.plan, &Trino, &tables, query.strategy.unwrap_or_default()).map_err(|faults| {
-            let what: Vec<String> = faults.into_iter().map(|f| f.message).collect();
-            BackendError::new(ErrorKind::Unsupported, what.join("; "))
-        })?;
+        let lowered = query.lowered(&Trino, &tables)?;
         let as_of = |name: String, table: &SharedTable| AsOf {
             name,
             table: vec![catalog.to_owned(), shared.namespace.clone(), table.table.clone()],

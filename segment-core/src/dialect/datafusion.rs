@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use super::{Dialect, Support, sample_bound};
 use crate::condition::MeasureName;
 use crate::decimal::Decimal;
+use crate::lower::Strategy;
 use crate::ops::Op;
 use crate::plan::{Case, Filter, Sample, Test};
 use crate::re2::Pattern;
@@ -48,6 +49,11 @@ const SUM_SCALE: i64 = 6;
 impl Dialect for DataFusion {
     fn name(&self) -> &'static str {
         "datafusion"
+    }
+
+    /// Each arm is grouped in one step through a table by users' numbers (docs/adr/0007-grouping-by-number.md), so that further arms cost little.
+    fn strategy(&self) -> Strategy {
+        Strategy::Arms
     }
 
     fn support(&self, op: Op) -> Support {

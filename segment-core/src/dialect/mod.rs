@@ -11,6 +11,7 @@ pub use trino::Trino;
 
 use crate::condition::MeasureName;
 use crate::decimal::Decimal;
+use crate::lower::Strategy;
 use crate::ops::Op;
 use crate::plan::{Case, Filter, Sample, Test};
 use crate::re2::Pattern;
@@ -34,6 +35,8 @@ pub enum Support {
 pub trait Dialect {
     /// The name that `muster sql --dialect` takes.
     fn name(&self) -> &'static str;
+    /// How event leaves are read best, by measurement.
+    fn strategy(&self) -> Strategy;
     /// What it can say of an operator.
     fn support(&self, op: Op) -> Support;
     /// What it can say of a measure.

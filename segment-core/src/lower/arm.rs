@@ -27,16 +27,21 @@ pub(super) fn select(
         [(_, first), rest @ ..] if rest.iter().all(|(_, l)| l.filter == first.filter) => Some(&first.filter),
         _ => None,
     };
-    let each_alone = matches!(strategy, Strategy::OneScan | Strategy::OneScanBounded) && own.len() > 1;
-    let bounded = !each_alone || strategy == Strategy::OneScanBounded;
+    let one_scan = matches!(strategy, Strategy::OneScan | Strategy::OneScanBounded) && own.len() > 1;
+    // Leaves of an arm that reads for several choices of events say each what it asks for.
+    let each_alone = one_scan || own.iter().any(|(_, leaf)| leaf.events != arm.events);
+    let bounded = !each_alone || strategy != Strategy::OneScan;
     let mut conditions = Vec::with_capacity(4);
     if bounded {
         conditions.extend(selected(&arm.events, dialect));
         conditions.extend(within(arm.window, dialect));
     }
+    let outer = bounded.then_some(arm.window);
     if each_alone {
-        let leaves = own.iter().map(|(_, leaf)| sql::and(alone(leaf, zone, dialect))).collect();
-        conditions.push(sql::or(leaves));
+        let stated = |leaf: &EventLeaf| leaf.window == arm.window && leaf.filter == Filter::Const(true);
+        if !(bounded && matches!(arm.events, EventMatch::Names(_)) && own.iter().all(|(_, leaf)| stated(leaf))) {
+            conditions.push(sql::or(own.iter().map(|(_, leaf)| sql::and(alone(leaf, outer, zone, dialect))).collect()));
+        }
     } else if let Some(filter) = shared_filter
         && *filter != Filter::Const(true)
     {
@@ -44,7 +49,7 @@ pub(super) fn select(
     }
     let (mut tests, mut all_marked) = (Vec::<(usize, Expr)>::with_capacity(own.len()), false);
     for (i, leaf) in &own {
-        let mut only = if each_alone { alone(leaf, zone, dialect) } else { Vec::new() };
+        let mut only = if each_alone { alone(leaf, outer, zone, dialect) } else { Vec::new() };
         if !each_alone && leaf.window != arm.window {
             only.extend(within(narrower(leaf.window, arm.window), dialect));
         }
@@ -132,9 +137,10 @@ fn is_true(test: &Expr) -> bool {
     *test == sql::boolean(true)
 }
 
-/// Everything that one leaf asks of a row.
-fn alone(leaf: &EventLeaf, zone: &Zone, dialect: &dyn Dialect) -> Vec<Expr> {
-    let mut conditions: Vec<Expr> = selected(&leaf.events, dialect).into_iter().chain(within(leaf.window, dialect)).collect();
+/// Everything that one leaf asks of a row which is in the outer window.
+fn alone(leaf: &EventLeaf, outer: Option<Interval>, zone: &Zone, dialect: &dyn Dialect) -> Vec<Expr> {
+    let window = outer.map_or(leaf.window, |outer| narrower(leaf.window, outer));
+    let mut conditions: Vec<Expr> = selected(&leaf.events, dialect).into_iter().chain(within(window, dialect)).collect();
     if leaf.filter != Filter::Const(true) {
         conditions.push(property_filter(&leaf.filter, zone, dialect));
     }

@@ -1,5 +1,6 @@
 //! What a tree asks of the events: its distinct leaves, and the arms that read for them.
 
+use super::wide::widened;
 use crate::condition::MeasureName;
 use crate::decimal::Decimal;
 use crate::map::HashMap;
@@ -13,13 +14,14 @@ const MARK_CELLS_MAX: usize = 1_024;
 /// Bits of a bigint that is not negative.
 const COLUMN_BITS: usize = 63;
 
-/// How event leaves become SQL. Which is best for an engine is decided by measurement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How event leaves become SQL. Which is best for an engine is decided by measurement, and said by its dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
     /// One pre-aggregating arm per choice of events, unioned and grouped once. A mark is a column, or, in a tree that would
     /// have too many, a bit of one.
-    #[default]
     Arms,
+    /// The same, and arms of named events whose windows are alike are one, with conditional aggregates, unless there are many leaves.
+    WideArms,
     /// The same, and marks are always bits.
     PackedArms,
     /// `user_no IN (SELECT …)`, one subquery a leaf.
@@ -32,13 +34,14 @@ pub enum Strategy {
 
 impl Strategy {
     /// Every strategy.
-    pub const ALL: [Strategy; 5] =
-        [Strategy::Arms, Strategy::PackedArms, Strategy::Subqueries, Strategy::OneScan, Strategy::OneScanBounded];
+    pub const ALL: [Strategy; 6] =
+        [Strategy::Arms, Strategy::WideArms, Strategy::PackedArms, Strategy::Subqueries, Strategy::OneScan, Strategy::OneScanBounded];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Strategy::Arms => "arms",
+            Strategy::WideArms => "wide-arms",
             Strategy::PackedArms => "packed-arms",
             Strategy::Subqueries => "subqueries",
             Strategy::OneScan => "one-scan",
@@ -126,22 +129,16 @@ impl<'a> Marks<'a> {
         let mut by_events: HashMap<&EventMatch, usize> = HashMap::default();
         for (i, leaf) in self.leaves.iter().enumerate() {
             let shared = match strategy {
-                Strategy::Arms | Strategy::PackedArms => *by_events.entry(&leaf.events).or_insert(arms.len()),
+                Strategy::Arms | Strategy::WideArms | Strategy::PackedArms => *by_events.entry(&leaf.events).or_insert(arms.len()),
                 Strategy::Subqueries => arms.len(),
                 Strategy::OneScan | Strategy::OneScanBounded => 0,
             };
             match arms.get_mut(shared) {
-                Some(arm) => {
-                    arm.leaves.push(i);
-                    if arm.events != leaf.events {
-                        arm.events = joined(&arm.events, &leaf.events);
-                    }
-                    arm.window = hull(arm.window, leaf.window);
-                }
+                Some(arm) => arm.read(&leaf.events, leaf.window, [i]),
                 None => arms.push(Arm { events: leaf.events.clone(), window: leaf.window, leaves: vec![i] }),
             }
         }
-        arms
+        if strategy == Strategy::WideArms { widened(arms) } else { arms }
     }
 }
 
@@ -207,6 +204,17 @@ pub(super) struct Arm {
     pub(super) leaves: Vec<usize>,
 }
 
+impl Arm {
+    /// Reads these events as well, for these leaves.
+    pub(super) fn read(&mut self, events: &EventMatch, window: Interval, leaves: impl IntoIterator<Item = usize>) {
+        self.leaves.extend(leaves);
+        if self.events != *events {
+            self.events = joined(&self.events, events);
+        }
+        self.window = self.window.hull(window);
+    }
+}
+
 fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
     if !list.contains(&item) {
         list.push(item);
@@ -218,10 +226,6 @@ fn joined(a: &EventMatch, b: &EventMatch) -> EventMatch {
         (EventMatch::Names(a), EventMatch::Names(b)) => EventMatch::Names(a | b),
         _ => EventMatch::Any,
     }
-}
-
-fn hull(a: Interval, b: Interval) -> Interval {
-    Interval { start: a.start.zip(b.start).map(|(a, b)| a.min(b)), end: a.end.max(b.end) }
 }
 
 fn measure_name(measure: &Measure) -> MeasureName {

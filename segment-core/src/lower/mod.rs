@@ -4,7 +4,7 @@
 //!
 //! The query gives `user_no` (bigint) and `user_id` (text) of the members, each user once, in no order.
 //!
-//! By default ([`Strategy::Arms`]) leaves that select the same events share an *arm*: one scan, grouped by `user_no`,
+//! In the plainest shape ([`Strategy::Arms`]) leaves that select the same events share an *arm*: one scan, grouped by `user_no`,
 //! with a conditional aggregate for each leaf. Arms are joined by `UNION ALL` and grouped once more. An arm does not hand
 //! measures on but *marks*: the column `m<i>` is 1 where the i-th leaf differs from what it is for a user without
 //! events, NULL elsewhere. So `count gte 2` is `m0 IS NOT NULL`, `count lte 2` is `m0 IS NULL`, both two-valued, an arm
@@ -19,6 +19,7 @@ mod statement;
 mod sums;
 mod tree;
 mod users;
+mod wide;
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use segment_core::catalog::{Catalog, Origin, Scope};
 use segment_core::compile;
 use segment_core::dialect;
-use segment_core::lower::{Strategy, Tables};
+use segment_core::lower::Tables;
 use segment_core::resolve::Library;
 use segment_core::types::Type;
 
@@ -131,7 +131,7 @@ fn measure(text: &str, dialect_name: &str, runs: usize) -> Measured {
         let check = start.elapsed();
         let plan = checked.plan.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
         let dialect = dialect::named(dialect_name).unwrap_or_else(|| panic!("no dialect {dialect_name}"));
-        let lowered = compile::lowered(&plan, dialect.as_ref(), &tables, Strategy::default()).unwrap_or_else(|d| panic!("{d:?}"));
+        let lowered = compile::lowered(&plan, dialect.as_ref(), &tables, dialect.strategy()).unwrap_or_else(|d| panic!("{d:?}"));
         let built = start.elapsed();
         sql_bytes = lowered.sql().len();
         let whole = start.elapsed();

@@ -43,7 +43,7 @@ impl Bench {
         let plan = checked.plan.ok_or_else(|| format!("{name} does not resolve: {:?}", checked.diagnostics))?;
         let statements = Shape::all().into_iter().map(|shape| Ok((shape, shape.sql(&plan, &set.pinned, &self.catalog)?)));
         let statements = statements.collect::<Result<Vec<_>>>()?;
-        let reads = event_reads(&shapes::lowered(&plan, Strategy::default())?);
+        let reads = event_reads(&shapes::lowered(&plan, Strategy::Arms)?);
         let mut row = Row {
             segment: name.to_owned(),
             members: 0,

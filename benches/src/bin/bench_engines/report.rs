@@ -86,7 +86,7 @@ pub fn markdown(report: &Report<'_>) -> String {
         format!(
             "Each segment runs in every shape, in rounds, {} of them timed after one to warm up, and all shapes' ids are equal by md5; the run fails otherwise. Time is from sending \
              the statement until the last id is there; processor time, memory and what was read are Trino's own statistics. Figures are medians. `intersect` is a \
-             subquery a leaf, combined by INTERSECT, UNION and EXCEPT, and `arms by user_id` the default over text ids in place of numbers: both are made for \
+             subquery a leaf, combined by INTERSECT, UNION and EXCEPT, and `arms by user_id` arms over text ids in place of numbers: both are made for \
              comparison and no strategies. `backend` is the whole way through Muster, by its own rule, with spooled results. The last row has the geometric mean of \
              the ratios to `arms`.\n",
             report.runs

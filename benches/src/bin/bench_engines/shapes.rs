@@ -1,7 +1,7 @@
 //! The shapes that a plan's SQL is measured in.
 //!
 //! Besides Muster's strategies there are two that are no strategies, so that what is said of them rests on figures: sets of users combined by
-//! `INTERSECT`, `UNION` and `EXCEPT`, one subquery a leaf; and the default strategy over ids, which are text, in place of numbers.
+//! `INTERSECT`, `UNION` and `EXCEPT`, one subquery a leaf; and arms over ids, which are text, in place of numbers.
 
 use std::sync::Arc;
 
@@ -26,12 +26,12 @@ pub enum Shape {
     Strategy(Strategy),
     /// Sets of users, combined as the tree says.
     Intersect,
-    /// The default strategy, where users are joined and grouped by their ids.
+    /// Arms, where users are joined and grouped by their ids.
     ByUserId,
 }
 
 impl Shape {
-    /// All of them, the default first.
+    /// All of them, arms first.
     pub fn all() -> Vec<Shape> {
         Strategy::ALL.into_iter().map(Shape::Strategy).chain([Shape::Intersect, Shape::ByUserId]).collect()
     }
@@ -48,15 +48,15 @@ impl Shape {
     pub fn sql(self, plan: &Plan, pinned: &Pinned, catalog: &str) -> Result<String> {
         let reads_events = plan.reads_events();
         let tables: Vec<AsOf> = as_of(pinned, catalog)?.into_iter().filter(|t| reads_events || t.name != EVENTS).collect();
-        let default = || -> Result<Query> { Ok(lowered(plan, Strategy::default())?.as_of(&tables).ast()) };
+        let arms = || -> Result<Query> { Ok(lowered(plan, Strategy::Arms)?.as_of(&tables).ast()) };
         Ok(match self {
             Shape::Strategy(strategy) => lowered(plan, strategy)?.as_of(&tables).sql(),
             Shape::Intersect => {
                 let plan = simplify(plan);
-                Query { with: default()?.with, ..set(&plan, &plan.root)? }.to_string()
+                Query { with: arms()?.with, ..set(&plan, &plan.root)? }.to_string()
             }
             Shape::ByUserId => {
-                let mut query = default()?;
+                let mut query = arms()?;
                 by_user_id(&mut query, PROFILES, &profiles_schema(&pinned.catalog));
                 by_user_id(&mut query, EVENTS, &events_schema(&pinned.catalog));
                 query.to_string()

@@ -76,7 +76,7 @@ async fn random_trees_find_the_same_users() {
                 5 => maker.wide(75),
                 _ => maker.tree(LEAVES_MAX),
             };
-            let strategy = Strategy::ALL.get(i % Strategy::ALL.len()).copied().unwrap_or_default();
+            let strategy = Strategy::ALL.get(i % Strategy::ALL.len()).copied().unwrap_or(Strategy::Arms);
             match differs(&*backend, &pinned, &world, &tree, strategy).await {
                 Ok(apart) => told_apart += usize::from(apart),
                 Err(e) => failures.push(format!("world {seed}, tree {i}, {}: {tree}\n{e}", strategy.name())),
