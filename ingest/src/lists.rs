@@ -4,7 +4,7 @@
 //! returns are passed over, a first line `user_id` is a header, quotes are CSV's. A row of nothing but white space is blank. An
 //! id that none can have (with control characters, or not UTF-8) counts as unknown and is not kept.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
@@ -63,8 +63,9 @@ impl ListFile {
             records += 1;
             inside += record.as_slice().iter().filter(|&&b| b == b'\n').count() as u64;
             let field = record.get(0).unwrap_or_default();
-            let field = if records == 1 { field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field) } else { field };
-            if records > 1 || field != b"user_id" {
+            let field = if records == 1 { field.strip_prefix(BOM).unwrap_or(field) } else { field };
+            let is_header = records == 1 && !lines.begin_empty() && field == b"user_id";
+            if !is_header {
                 list.row(field);
             }
         }
@@ -119,9 +120,14 @@ impl ListFile {
     }
 }
 
+/// What a file may begin with.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// Lines that went by.
 #[derive(Default)]
 struct Lines {
+    /// The first bytes, as many as a mark and one more.
+    head: RefCell<Vec<u8>>,
     ended: Cell<u64>,
     open: Cell<bool>,
 }
@@ -129,6 +135,12 @@ struct Lines {
 impl Lines {
     fn count(&self) -> u64 {
         self.ended.get() + u64::from(self.open.get())
+    }
+
+    /// Whether the first of them is empty.
+    fn begin_empty(&self) -> bool {
+        let head = self.head.borrow();
+        matches!(head.strip_prefix(BOM).unwrap_or(&head).first(), Some(b'\n' | b'\r'))
     }
 }
 
@@ -142,6 +154,9 @@ impl<R: Read> Read for Counted<R> {
         let n = self.bytes.read(buffer)?;
         let read = buffer.get(..n).unwrap_or_default();
         let ended = read.iter().filter(|&&b| b == b'\n').count() as u64;
+        let mut head = self.lines.head.borrow_mut();
+        let missing = (BOM.len() + 1).saturating_sub(head.len());
+        head.extend(read.iter().take(missing));
         self.lines.ended.set(self.lines.ended.get() + ended);
         if let Some(last) = read.last() {
             self.lines.open.set(*last != b'\n');
@@ -169,6 +184,8 @@ mod tests {
         check(b"a\nb", &["a", "b"], 2, 0, 0, 0);
         check(b"\xef\xbb\xbfuser_id\r\na\r\n\r\nb\r\na\r\n", &["a", "b"], 4, 1, 1, 0);
         check(b"\n\na\n\n", &["a"], 4, 0, 3, 0);
+        check(b"\n\nuser_id\na\n", &["a", "user_id"], 4, 0, 2, 0);
+        check(b"\xef\xbb\xbf\r\nuser_id", &["user_id"], 2, 0, 1, 0);
         check(b"a\nuser_id\n", &["a", "user_id"], 2, 0, 0, 0);
         check(b"  \n a\n", &[" a"], 2, 0, 1, 0);
         check(b"a\tb\n\xff\n", &[], 2, 0, 0, 2);

@@ -181,9 +181,11 @@ pub enum CatalogError {
         /// The dotted name.
         name: String,
         /// Its type now.
-        old: String,
+        old: &'static str,
         /// The type asked for.
-        new: String,
+        new: &'static str,
+        /// The fields inside the attribute or property that lead to it, from outside; none for that itself.
+        within: Vec<String>,
     },
     /// A built-in attribute was declared.
     #[error("attribute \"{0}\" is built in and cannot be declared")]
@@ -251,14 +253,15 @@ impl Catalog {
         check_name(scope, name)?;
         let old = self.fields(scope).get(name).cloned();
         let merged = match &old {
-            Some(field) => merge(&field.ty, ty).map_err(|(old, new)| CatalogError::TypeChange {
+            Some(field) => merge(&field.ty, ty).map_err(|clash| CatalogError::TypeChange {
                 scope: match scope {
                     Scope::Attribute => "attribute",
                     Scope::Property => "property",
                 },
-                name: name.to_owned(),
-                old,
-                new,
+                name: std::iter::once(name).chain(clash.path.iter().rev().map(String::as_str)).collect::<Vec<_>>().join("."),
+                old: clash.old.name(),
+                new: clash.new.name(),
+                within: clash.path.into_iter().rev().collect(),
             })?,
             None => ty.clone(),
         };
@@ -327,8 +330,16 @@ pub(crate) fn check_name(scope: Scope, name: &str) -> Result<(), CatalogError> {
     Ok(())
 }
 
-/// The type that holds the values of both, if one does. On refusal: the names of the two that clash.
-fn merge(old: &Type, new: &Type) -> Result<Type, (String, String)> {
+/// Two types that do not go together.
+struct Clash<'a> {
+    old: &'a Type,
+    new: &'a Type,
+    /// The fields that lead to them, from inside.
+    path: Vec<String>,
+}
+
+/// The type that holds the values of both, if one does.
+fn merge<'a>(old: &'a Type, new: &'a Type) -> Result<Type, Clash<'a>> {
     Ok(match (old, new) {
         (a, b) if a == b => a.clone(),
         (Type::Integer, Type::Number) | (Type::Number, Type::Integer) => Type::Number,
@@ -336,15 +347,18 @@ fn merge(old: &Type, new: &Type) -> Result<Type, (String, String)> {
         (Type::Object(a), Type::Object(b)) => Type::Object(merge_fields(a, b)?),
         (Type::Objects(a), Type::Objects(b)) => Type::Objects(merge_fields(a, b)?),
         (Type::Map(a), Type::Map(b)) => Type::Map(Box::new(merge(a, b)?)),
-        (a, b) => return Err((a.name().to_owned(), b.name().to_owned())),
+        (old, new) => return Err(Clash { old, new, path: Vec::new() }),
     })
 }
 
-fn merge_fields(a: &Fields, b: &Fields) -> Result<Fields, (String, String)> {
+fn merge_fields<'a>(a: &'a Fields, b: &'a Fields) -> Result<Fields, Clash<'a>> {
     let mut out = a.clone();
     for (name, ty) in b {
         let merged = match a.get(name) {
-            Some(old) => merge(old, ty)?,
+            Some(old) => merge(old, ty).map_err(|mut clash| {
+                clash.path.push(name.clone());
+                clash
+            })?,
             None => ty.clone(),
         };
         out.insert(name.clone(), merged);

@@ -20,6 +20,14 @@ pub(crate) fn malformed(pointer: &Pointer<'_>, message: impl Into<String>) -> Ca
     CatalogError::Malformed { pointer: pointer.into(), message: message.into() }
 }
 
+/// A fault in a field inside an attribute or a property.
+fn inside(at: &Pointer<'_>, within: &[String], message: &str) -> CatalogError {
+    match within.split_first() {
+        None => malformed(at, message),
+        Some((field, rest)) => inside(&at.key("fields").key(field), rest, message),
+    }
+}
+
 pub(crate) fn members<'j>(json: &'j Json, pointer: &Pointer<'_>, known: Option<&[&str]>) -> Result<&'j [(String, Json)], CatalogError> {
     let members = json.as_object().ok_or_else(|| malformed(pointer, format!("an object is needed; this is {}", json.kind())))?;
     for (i, (key, _)) in members.iter().enumerate() {
@@ -77,7 +85,10 @@ pub fn declare(catalog: &Catalog, json: &Json) -> Result<Catalog, CatalogError> 
         for (name, spec) in members(value, &at, None)? {
             let at = at.key(name);
             let ty = read_type(spec, &at, 0)?;
-            out.set_field(scope, name, &ty, Origin::Declared).map_err(|e| malformed(&at, e.to_string()))?;
+            out.set_field(scope, name, &ty, Origin::Declared).map_err(|e| match &e {
+                CatalogError::TypeChange { within, .. } => inside(&at, within, &e.to_string()),
+                CatalogError::Builtin(_) | CatalogError::BadName(_) | CatalogError::Malformed { .. } => malformed(&at, e.to_string()),
+            })?;
         }
     }
     // Last: what speaks of attributes and properties.
@@ -94,8 +105,9 @@ pub fn declare(catalog: &Catalog, json: &Json) -> Result<Catalog, CatalogError> 
 fn declare_events(catalog: &mut Catalog, json: &Json, at: &Pointer<'_>) -> Result<(), CatalogError> {
     for (name, spec) in members(json, at, None)? {
         let at = at.key(name);
-        if name.is_empty() || name.chars().any(char::is_control) {
-            return Err(malformed(&at, "an event's name is not empty and has no control characters"));
+        // Whatever data can bring, so that what was learned can be declared.
+        if name.is_empty() {
+            return Err(malformed(&at, "an event's name is not empty"));
         }
         members(spec, &at, Some(&["properties", "schema", "learned", "seen"]))?;
         let mut properties = Vec::new();
@@ -218,4 +230,37 @@ fn type_members(ty: &Type) -> Vec<(String, Json)> {
         Type::String | Type::Integer | Type::Number | Type::Boolean | Type::Timestamp | Type::Date | Type::Strings => {}
     }
     members
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(catalog: &Catalog, json: &str) -> Result<Catalog, String> {
+        declare(catalog, &Json::parse(json).unwrap()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn what_was_shown_can_be_set_again() {
+        let mut catalog = Catalog::new("UTC");
+        catalog.set_event("e\u{1}", ["p"], Origin::Learned);
+        let again = declare(&catalog, &shown(&catalog)).unwrap();
+        assert_eq!(again.events.keys().collect::<Vec<_>>(), ["e\u{1}"]);
+    }
+
+    #[test]
+    fn a_clash_is_told_where_it_is() {
+        let catalog = declared(
+            &Catalog::new("UTC"),
+            r#"{"attributes": {"o": {"type": "object", "fields": {"i": {"type": "object", "fields": {"x": {"type": "number"}}}}}}}"#,
+        );
+        let catalog = catalog.unwrap();
+        let error = |json: &str| declared(&catalog, json).unwrap_err();
+        let inner =
+            error(r#"{"attributes": {"o": {"type": "object", "fields": {"i": {"type": "object", "fields": {"x": {"type": "string"}}}}}}}"#);
+        let start = "/attributes/o/fields/i/fields/x: attribute \"o.i.x\" is number and cannot become string";
+        assert!(inner.starts_with(start), "{inner}");
+        let outer = error(r#"{"attributes": {"o": {"type": "string"}}}"#);
+        assert!(outer.starts_with("/attributes/o: attribute \"o\" is object and cannot become string"), "{outer}");
+    }
 }
