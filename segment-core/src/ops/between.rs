@@ -37,7 +37,7 @@ pub(super) fn resolve(cx: &mut Cx<'_>, asked: &Asked<'_>) -> Option<Test> {
         },
     };
     if test == Test::Never {
-        cx.never(asked, "nothing lies between these ends: the low end comes first");
+        cx.never(asked, "nothing lies between these ends, of which the low one comes first");
     }
     Some(test)
 }
