@@ -30,23 +30,13 @@ pub(super) fn select(
     let one_scan = matches!(strategy, Strategy::OneScan | Strategy::OneScanBounded) && own.len() > 1;
     // Leaves of an arm that reads for several choices of events say each what it asks for.
     let each_alone = one_scan || own.iter().any(|(_, leaf)| leaf.events != arm.events);
-    let bounded = !each_alone || strategy != Strategy::OneScan;
-    let mut conditions = Vec::with_capacity(4);
-    if bounded {
-        conditions.extend(selected(&arm.events, dialect));
-        conditions.extend(within(arm.window, dialect));
-    }
-    let outer = bounded.then_some(arm.window);
-    if each_alone {
-        let stated = |leaf: &EventLeaf| leaf.window == arm.window && leaf.filter == Filter::Const(true);
-        if !(bounded && matches!(arm.events, EventMatch::Names(_)) && own.iter().all(|(_, leaf)| stated(leaf))) {
-            conditions.push(sql::or(own.iter().map(|(_, leaf)| sql::and(alone(leaf, outer, zone, dialect))).collect()));
-        }
-    } else if let Some(filter) = shared_filter
-        && *filter != Filter::Const(true)
-    {
-        conditions.push(property_filter(filter, zone, dialect));
-    }
+    let outer = (!each_alone || strategy != Strategy::OneScan).then_some(arm.window);
+    let conditions = if each_alone {
+        rows_of_each(arm, &own, outer, zone, dialect)
+    } else {
+        let filter = shared_filter.filter(|f| **f != Filter::Const(true)).map(|f| property_filter(f, zone, dialect));
+        bounds(arm, dialect).into_iter().chain(filter).collect()
+    };
     let (mut tests, mut all_marked) = (Vec::<(usize, Expr)>::with_capacity(own.len()), false);
     for (i, leaf) in &own {
         let mut only = if each_alone { alone(leaf, outer, zone, dialect) } else { Vec::new() };
@@ -85,6 +75,21 @@ pub(super) fn select(
         group_by: vec![sql::column(key)],
         having,
     }
+}
+
+/// The events and the times that an arm reads.
+fn bounds(arm: &Arm, dialect: &dyn Dialect) -> Vec<Expr> {
+    selected(&arm.events, dialect).into_iter().chain(within(arm.window, dialect)).collect()
+}
+
+/// The rows that one of the leaves asks for, or another. What the outer window and the names bound already is said once.
+fn rows_of_each(arm: &Arm, own: &[(usize, &EventLeaf)], outer: Option<Interval>, zone: &Zone, dialect: &dyn Dialect) -> Vec<Expr> {
+    let mut conditions = if outer.is_some() { bounds(arm, dialect) } else { Vec::new() };
+    let all_of_it = |leaf: &EventLeaf| outer == Some(leaf.window) && leaf.filter == Filter::Const(true);
+    if !(matches!(arm.events, EventMatch::Names(_)) && own.iter().all(|(_, leaf)| all_of_it(leaf))) {
+        conditions.push(sql::or(own.iter().map(|(_, leaf)| sql::and(alone(leaf, outer, zone, dialect))).collect()));
+    }
+    conditions
 }
 
 /// What an arm hands on.
