@@ -117,8 +117,8 @@ pub enum WindowSpec {
 pub enum EventSelector {
     /// One name.
     Name(String),
-    /// Several names, counted together.
-    Names(Vec<String>),
+    /// Several names, counted together; `None` for one at fault, reported when read.
+    Names(Vec<Option<String>>),
     /// Names that start so.
     Prefix(String),
     /// `"*"`.

@@ -31,7 +31,7 @@ pub(super) fn condition(c: &Condition) -> Json {
         Condition::Event(e) => {
             let selector = match &e.event {
                 EventSelector::Name(name) => text(name),
-                EventSelector::Names(names) => Json::Array(names.iter().map(|n| text(n)).collect()),
+                EventSelector::Names(names) => Json::Array(names.iter().flatten().map(|n| text(n)).collect()),
                 EventSelector::Prefix(prefix) => object([("prefix", text(prefix))]),
                 EventSelector::Any => text("*"),
                 EventSelector::Invalid => Json::Null,

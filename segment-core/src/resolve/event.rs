@@ -46,8 +46,11 @@ fn selector(cx: &mut Cx<'_>, selector: &EventSelector, at: &Pointer<'_>) -> Opti
     match selector {
         EventSelector::Name(name) => named(cx, name, at).then(|| EventMatch::Names(BTreeSet::from([name.clone()]))),
         EventSelector::Names(list) => {
-            let known: Vec<bool> = list.iter().enumerate().map(|(i, name)| named(cx, name, &at.index(i))).collect();
-            known.iter().all(|k| *k).then(|| EventMatch::Names(list.iter().cloned().collect()))
+            let mut known = true;
+            for (i, name) in list.iter().enumerate() {
+                known &= name.as_ref().is_some_and(|name| named(cx, name, &at.index(i)));
+            }
+            known.then(|| EventMatch::Names(list.iter().flatten().cloned().collect()))
         }
         EventSelector::Prefix(prefix) if prefix.is_empty() => Some(EventMatch::Any),
         EventSelector::Prefix(prefix) => Some(EventMatch::Prefix(prefix.clone())),

@@ -32,10 +32,7 @@ impl Reader {
                 EventSelector::Invalid
             }
             Json::Array(items) => {
-                let before = self.diagnostics.len();
-                let names: Vec<String> =
-                    items.iter().enumerate().filter_map(|(i, n)| self.text(n, &at.index(i), "an event's name")).collect();
-                if self.diagnostics.len() > before { EventSelector::Invalid } else { EventSelector::Names(names) }
+                EventSelector::Names(items.iter().enumerate().map(|(i, n)| self.text(n, &at.index(i), "an event's name")).collect())
             }
             Json::Object(members) => {
                 let before = self.diagnostics.len();

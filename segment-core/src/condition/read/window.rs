@@ -21,20 +21,23 @@ impl Reader {
         let before = self.diagnostics.len();
         self.doubled(members, at);
         let has = |key: &str| member(members, key).is_some();
-        let window = if let Some(json) = member(members, "last") {
+        if let Some(json) = member(members, "last") {
             self.unknown(members, at, ["last", "aligned"].into_iter(), "a \"last\" window");
             let d = self.duration(json, &at.key("last"), false);
             let aligned = self.aligned(members, at);
-            d.map(|d| Window::Last { d, aligned })
+            d.zip(aligned).map(|(d, aligned)| Window::Last { d, aligned })
         } else if let Some(json) = member(members, "ago") {
             self.unknown(members, at, ["ago", "aligned"].into_iter(), "an \"ago\" window");
             let aligned = self.aligned(members, at);
-            self.ago(json, &at.key("ago")).map(|(from, to)| Window::Ago { from, to, aligned })
+            self.ago(json, &at.key("ago")).zip(aligned).map(|((from, to), aligned)| Window::Ago { from, to, aligned })
         } else if has("from") || has("to") {
             self.unknown(members, at, ["from", "to"].into_iter(), "a window between two instants");
-            let from = member(members, "from").and_then(|j| self.time(j, &at.key("from")));
-            let to = member(members, "to").and_then(|j| self.time(j, &at.key("to")));
-            Some(Window::Between { from, to })
+            let mut time = |key: &str| match member(members, key) {
+                None => Some(None),
+                Some(json) => self.time(json, &at.key(key)).map(Some),
+            };
+            let (from, to) = (time("from"), time("to"));
+            from.zip(to).map(|(from, to)| Window::Between { from, to })
         } else if next_allowed && has("next") {
             self.unknown(members, at, ["next"].into_iter(), "a \"next\" window");
             member(members, "next").and_then(|json| self.duration(json, &at.key("next"), false)).map(Window::Next)
@@ -48,8 +51,7 @@ impl Reader {
                 self.fault(Code::MissingField, at, format!("a window has one of {}", known.join(", ")));
             }
             None
-        };
-        if self.diagnostics.len() > before { None } else { window }
+        }
     }
 
     /// An instant or a date, as text. Which instant it is, the workspace's zone says; whether it is one, its form does.
@@ -62,13 +64,13 @@ impl Reader {
         Some(text)
     }
 
-    fn aligned(&mut self, members: &[(String, Json)], at: &Pointer<'_>) -> bool {
+    fn aligned(&mut self, members: &[(String, Json)], at: &Pointer<'_>) -> Option<bool> {
         match member(members, "aligned") {
-            None => false,
-            Some(Json::Bool(b)) => *b,
+            None => Some(false),
+            Some(Json::Bool(b)) => Some(*b),
             Some(other) => {
                 self.fault(Code::InvalidValue, &at.key("aligned"), format!("true or false is needed; this is {}", other.kind()));
-                false
+                None
             }
         }
     }

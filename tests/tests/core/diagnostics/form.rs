@@ -62,6 +62,13 @@ fn unknown_fields() {
         &[(UnknownField, "/window/last/x"), (UnknownField, "/window/y")],
     );
     faults(r#"{"event":"view","window":{"next":{"n":1,"unit":"day"}}}"#, &[(UnknownField, "/window/next")]);
+    // What else is wrong is told at once.
+    faults(
+        r#"{"event":"view","window":{"from":"2024-02-01","to":"2024-01-01","z":1}}"#,
+        &[(UnknownField, "/window/z"), (EmptyWindow, "/window")],
+    );
+    faults(r#"{"event":"view","window":{"from":1,"to":"2024-01-01"}}"#, &[(InvalidValue, "/window/from")]);
+    faults(r#"{"event":["nothing",3]}"#, &[(InvalidValue, "/event/1"), (UnknownEvent, "/event/0")]);
 }
 
 #[test]
