@@ -11,4 +11,6 @@ mod mapping;
 mod real;
 #[cfg(feature = "recipes")]
 mod recipes;
+#[cfg(feature = "collect")]
+mod published;
 mod rejects;

@@ -1,12 +1,13 @@
 //! Profiles as the writer of a workspace writes them: into the embedded store, or gathered here and then written to Cassandra.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use segment_core::catalog::Catalog;
 
 #[cfg(feature = "cassandra")]
 use super::cassandra::import::ImportedProfiles;
-use super::embedded::EmbeddedProfiles;
+use super::embedded::{EmbeddedProfiles, Extent, Rewrite};
 use super::{Profile, ProfileFile, ProfileWrite, Seen};
 use crate::error::Result;
 
@@ -23,6 +24,8 @@ pub(crate) struct RewrittenProfiles {
     pub(crate) files: Vec<ProfileFile>,
     /// Files of the state before that are to be removed once nobody reads them.
     pub(crate) replaced: Vec<PathBuf>,
+    /// Chunks of it that lack changes, and since when, microseconds.
+    pub(crate) stale: BTreeMap<u64, i64>,
     /// Whether anything changed.
     pub(crate) changed: bool,
 }
@@ -73,12 +76,12 @@ impl WritingProfiles {
         }
     }
 
-    /// The columnar form of everything written so far, under a catalog.
-    pub(crate) async fn rewrite(&mut self, catalog: &Catalog) -> Result<RewrittenProfiles> {
+    /// The columnar form of what is written so far, under a catalog. The mirror of Cassandra always has all of it.
+    pub(crate) async fn rewrite(&mut self, catalog: &Catalog, extent: Extent) -> Result<RewrittenProfiles> {
         match self {
             Self::Embedded(profiles) => {
-                let (files, replaced) = profiles.rewrite(catalog)?;
-                Ok(RewrittenProfiles { files, replaced, changed: !profiles.written().is_empty() })
+                let Rewrite { files, replaced, stale, changed } = profiles.rewrite(catalog, extent)?;
+                Ok(RewrittenProfiles { files, replaced, stale, changed })
             }
             #[cfg(feature = "cassandra")]
             Self::Cassandra(profiles) => profiles.write(catalog).await,
