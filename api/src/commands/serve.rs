@@ -44,7 +44,8 @@ pub(super) async fn run(args: Serve) -> Result<(), Failure> {
     let access = Arc::new(Access::new(store));
     access.refresh().await?;
     let serving = Arc::new(Serving::new(publishing.clone(), access.clone()));
-    let refreshing = tokio::spawn(async move { access.follow(&Notes).await });
+    let followed = publishing.clone();
+    let refreshing = tokio::spawn(async move { access.follow(&followed, &Notes).await });
     announce(local, args.printed.output)?;
 
     let delay = Duration::from_millis(settings.integer("serve.stop_delay_ms").unwrap_or_default());

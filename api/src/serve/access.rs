@@ -7,11 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ingest::collect::check::Checker;
 use ingest::collect::{KeyHash, KeyTable, Keys, SinkError, Workspace};
-use ingest::publish::Reported;
+use ingest::publish::{Publishing, Reported};
 use segment_core::catalog::Catalog;
 use segment_core::time::Zone;
 use store::{KeyKind, Store, StoreError};
 
+use crate::context::now_us;
 use crate::failure::Failure;
 
 /// How often it looks: for so long a new key is unknown, and one that is revoked taken.
@@ -37,12 +38,16 @@ impl Access {
         Self { store, write: KeyTable::default(), known: Mutex::default() }
     }
 
-    /// Looks again, every moment.
-    pub(crate) async fn follow(&self, notes: &dyn Reported) {
+    /// Looks again, every moment, also for messages in quarantine that somebody wants read again.
+    pub(crate) async fn follow(&self, publishing: &Publishing, notes: &dyn Reported) {
         let mut failing = false;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let failed = self.refresh().await.err();
+            let looked = match self.refresh().await {
+                Ok(()) => self.replay(publishing).await,
+                failed => failed,
+            };
+            let failed = looked.err();
             match &failed {
                 Some(e) if !failing => notes.note(&format!("keys and catalogs stay as they were: {e}")),
                 Some(_) => {}
@@ -51,6 +56,14 @@ impl Access {
             }
             failing = failed.is_some();
         }
+    }
+
+    async fn replay(&self, publishing: &Publishing) -> Result<(), Failure> {
+        let workspaces: Vec<_> = self.known.lock().unwrap_or_else(PoisonError::into_inner).values().map(|k| k.workspace.clone()).collect();
+        for workspace in workspaces {
+            publishing.replay(&workspace, now_us()).await.map_err(|e| Failure::Broken(e.told()))?;
+        }
+        Ok(())
     }
 
     /// Looks now.

@@ -168,6 +168,14 @@ fn facts_events_and_what_is_unusable_arrive() {
     let listed = world.run(&["quarantine", "list", "--data", "data", "--output", "json"]).fine().value();
     assert_eq!((&listed["count"], &listed["messages"][0]["code"]), (&1.into(), &"no_user_id".into()));
     assert_eq!((server.send("GET", "/livez", "", "").0, server.send("GET", "/readyz", "", "").0), (200, 200));
+    // Nothing was mended, so a replay leaves it.
+    world.run(&["quarantine", "replay", "--data", "data"]).fine();
+    let left = || world.run(&["quarantine", "list", "--data", "data", "--output", "json"]).fine().value();
+    let began = Instant::now();
+    while left()["messages"][0]["replay"] == true {
+        assert!(began.elapsed() < PATIENCE);
+    }
+    assert_eq!(left()["count"], 1);
     // A key that is revoked opens nothing after a moment.
     let keys = world.run(&["key", "list", "--data", "data", "--output", "json"]).fine().value();
     assert_eq!(keys["keys"][0]["name"], "shop");

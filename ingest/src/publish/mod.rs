@@ -11,6 +11,7 @@ mod commit;
 mod error;
 mod imported;
 mod lane;
+mod replay;
 mod service;
 mod stats;
 mod worker;

@@ -104,6 +104,16 @@ impl Publishing {
         Ok(lane)
     }
 
+    /// Stores entries of a workspace in its log.
+    pub(crate) async fn append(&self, name: &str, entries: &[Entry]) -> Result<(), PublishError> {
+        self.lane(name).await?.store(entries).await.map_err(PublishError::from)
+    }
+
+    /// A workspace of the directory.
+    pub(crate) async fn workspace(&self, name: &str) -> Result<Option<store::Workspace>, PublishError> {
+        Ok(self.store.workspace(name).await?)
+    }
+
     /// How each workspace stands, by name.
     pub async fn stats(&self) -> Vec<LaneStats> {
         let lanes: Vec<_> = self.lanes.lock().await.open.values().cloned().collect();
@@ -170,11 +180,7 @@ impl Sink for Publishing {
             let name = first.workspace();
             let end = rest.iter().position(|entry| entry.workspace() != name).unwrap_or(rest.len());
             let (these, others) = rest.split_at(end);
-            let stored = match self.lane(name).await {
-                Ok(lane) => lane.store(these).await.map_err(PublishError::from),
-                Err(e) => Err(e),
-            };
-            stored.map_err(|e| self.refused(name, &e))?;
+            self.append(name, these).await.map_err(|e| self.refused(name, &e))?;
             rest = others;
         }
         Ok(())
