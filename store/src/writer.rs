@@ -34,6 +34,7 @@ use crate::lock::Lock;
 use crate::meta::{Garbage, ImportEntry, Prepared, ProfilesState, PublishedProfiles, Quarantine, State, remove};
 use crate::pinned::Pinned;
 use crate::profiles::embedded::Extent;
+use crate::profiles::opened::Writing;
 use crate::profiles::writing::WritingProfiles;
 use crate::profiles::{Profile, ProfileFile, ProfileWrite, Seen, profiles_schema};
 use crate::publish::{self, profile_uri};
@@ -106,6 +107,7 @@ pub struct Writer {
     pub(crate) merged: Vec<PathBuf>,
     /// Whether a state row may name the files by now.
     decided: bool,
+    _writing: Writing,
     _lock: Lock,
 }
 
@@ -114,6 +116,7 @@ impl Writer {
     pub(crate) async fn begin(workspace: &Workspace) -> Result<Self> {
         let lock = workspace.lock()?;
         let (shared, name) = (&workspace.shared, workspace.name());
+        let writing = Writing::begin(shared, name);
         let (table, state) = recover(shared, name).await?;
         collect(shared, name).await?;
         for folder in [shared.layout.columns(name), shared.data_folder(name), shared.layout.recent(name)] {
@@ -140,6 +143,7 @@ impl Writer {
             recent: false,
             merged: Vec::new(),
             decided: false,
+            _writing: writing,
             _lock: lock,
         })
     }

@@ -1,7 +1,7 @@
 //! Who may do what: keys and catalogs of the metadata, looked at again every moment.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,6 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Access {
     store: Store,
     write: KeyTable,
+    /// Workspaces by the keys that may read them.
+    read: RwLock<HashMap<KeyHash, Arc<str>>>,
     known: Mutex<HashMap<String, Known>>,
 }
 
@@ -35,7 +37,7 @@ struct Known {
 
 impl Access {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, write: KeyTable::default(), known: Mutex::default() }
+        Self { store, write: KeyTable::default(), read: RwLock::default(), known: Mutex::default() }
     }
 
     /// Looks again, every moment, also for messages in quarantine that somebody wants read again.
@@ -71,7 +73,12 @@ impl Access {
         let keys = self.store.keys().await?;
         let mut write = Vec::new();
         let mut looked: HashMap<String, Known> = HashMap::new();
-        for key in keys.into_iter().filter(|key| key.kind == KeyKind::Write) {
+        let mut read: HashMap<KeyHash, Arc<str>> = HashMap::new();
+        for key in keys {
+            if key.kind == KeyKind::Read {
+                read.insert(KeyHash::from_bytes(key.hash), key.workspace.into());
+                continue;
+            }
             let known = match looked.get(&key.workspace) {
                 Some(known) => known.clone(),
                 None => {
@@ -84,7 +91,13 @@ impl Access {
         }
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = looked;
         self.write.replace(write);
+        *self.read.write().unwrap_or_else(PoisonError::into_inner) = read;
         Ok(())
+    }
+
+    /// The workspace that a key may read.
+    pub(crate) fn reads(&self, key: &KeyHash) -> Option<Arc<str>> {
+        self.read.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
     /// A workspace as it is now; none if it is gone.

@@ -1,10 +1,11 @@
-//! What `muster serve` answers besides collecting: whether it lives and is ready, and its measurements.
+//! What `muster serve` answers besides collecting: users, whether it lives and is ready, and its measurements.
 //!
 //! In: requests, keys of the metadata. Out: a router over that of [`ingest::collect::http`]. Invariants: nothing here changes data.
 //! Deliberately absent: the socket (`collect::http::server`), and publishing (`ingest::publish`).
 
 mod access;
 mod metrics;
+mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +43,7 @@ pub(crate) fn router(serving: Arc<Serving>) -> Router {
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics::handle))
+        .route("/api/v1/users/{id}", get(users::handle))
         .with_state(serving.clone());
     http::router(Arc::new(collector)).merge(own).layer(from_fn_with_state(serving, metrics::measure))
 }

@@ -141,6 +141,7 @@ fn facts_events_and_what_is_unusable_arrive() {
     world.file("catalog.json", r#"{"rules":{"last_price":{"event":"buy","last":"price"},"first_price":{"event":"buy","first":"price"}}}"#);
     world.run(&["catalog", "--data", "data", "--set", "catalog.json"]).fine();
     let key = key(&world, &["--name", "shop"]);
+    let reader = self::key(&world, &["--kind", "read"]);
     let mut server = Server::start(&world);
     let post = |path: &str, body: &str| server.send("POST", path, &key, body);
     assert_eq!(post("/v1/identify", r#"{"userId":"ann","traits":{"plan":"pro","age":30}}"#).0, 200);
@@ -150,6 +151,14 @@ fn facts_events_and_what_is_unusable_arrive() {
         let body = format!(r#"{{"userId":"ann","event":"buy","timestamp":"{time}T00:00:00Z","properties":{{"price":{price}}}}}"#);
         assert_eq!(post("/v1/track", &body).0, 200);
     }
+    // What was acknowledged is read at once.
+    let read = |id: &str| server.send("GET", &format!("/api/v1/users/{id}"), &reader, "");
+    let (status, body) = read("ann");
+    let user: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &user["user_id"], &user["first_seen_at"]), (200, &"ann".into(), &"2020-01-01T00:00:00Z".into()));
+    let attributes = serde_json::json!({"plan": "pro", "age": 30, "city": "Rome", "last_price": 6, "first_price": 5});
+    assert_eq!(user["attributes"], attributes);
+    assert_eq!((read("nobody").0, server.send("GET", "/api/v1/users/ann", &key, "").0), (404, 401));
     assert_eq!(post("/v1/track", r#"{"event":"buy"}"#).0, 400);
     assert_eq!(server.send("POST", "/v1/track", "wrong", "{}").0, 401);
     server.until(r#"muster_lag_records{workspace="default"}"#, "0");
@@ -168,6 +177,13 @@ fn facts_events_and_what_is_unusable_arrive() {
     let listed = world.run(&["quarantine", "list", "--data", "data", "--output", "json"]).fine().value();
     assert_eq!((&listed["count"], &listed["messages"][0]["code"]), (&1.into(), &"no_user_id".into()));
     assert_eq!((server.send("GET", "/livez", "", "").0, server.send("GET", "/readyz", "", "").0), (200, 200));
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&read("ann").1).unwrap()["attributes"], attributes);
+    // An import has the workspace in between, and both go on.
+    world.file("more.ndjson", r#"{"user_id":"cid","attributes":{"age":32}}"#);
+    world.run(&["import", "--data", "data", "--users", "more.ndjson"]).fine();
+    assert_eq!(post("/v1/identify", r#"{"userId":"cid","traits":{"plan":"pro"}}"#).0, 200);
+    let user: serde_json::Value = serde_json::from_str(&read("cid").1).unwrap();
+    assert_eq!(user["attributes"], serde_json::json!({"age": 32, "plan": "pro"}));
     // Nothing was mended, so a replay leaves it.
     world.run(&["quarantine", "replay", "--data", "data"]).fine();
     let left = || world.run(&["quarantine", "list", "--data", "data", "--output", "json"]).fine().value();

@@ -211,22 +211,13 @@ impl Making<'_> {
         match &message.fact {
             Fact::Event { name, properties } => {
                 self.event(message, name, properties, origin(message.ts))?;
-                for derived in derive(self.rules, message) {
-                    let written_at = match derived.wins {
-                        Wins::Latest => derived.at,
-                        // Nothing but its rule writes the attribute, so the order can be turned round.
-                        Wins::Earliest => derived.at.saturating_neg(),
-                    };
-                    self.facts(message, vec![(derived.attribute, derived.value)], origin(written_at))?;
-                }
-                Ok(())
             }
-            Fact::Attributes { attributes } => {
-                let mut members = members(attributes)?;
-                members.retain(|(name, _)| !self.rules.contains_key(name));
-                self.facts(message, members, origin(message.ts))
-            }
+            Fact::Attributes { .. } => {}
         }
+        for (members, written_at) in made(message, self.rules)? {
+            self.facts(message, members, origin(written_at))?;
+        }
+        Ok(())
     }
 
     fn event(&mut self, message: &Message, name: &str, properties: &str, origin: Origin) -> Result<()> {
@@ -246,6 +237,26 @@ impl Making<'_> {
         let core = Core { user_id: &message.user_id, event: None, ts: Some(message.ts), message_id: "" };
         self.users.accept(&core, row, || 0)
     }
+}
+
+/// What a message makes of attributes: each part with the time that decides between two values.
+///
+/// # Errors
+///
+/// For a message without content, which nobody collects.
+pub(crate) fn made(message: &Message, rules: &BTreeMap<String, Rule>) -> Result<Vec<(Vec<(String, Json)>, i64)>> {
+    let Fact::Attributes { attributes } = &message.fact else {
+        let written = |wins: Wins, at: i64| match wins {
+            Wins::Latest => at,
+            // Nothing but its rule writes the attribute, so the order can be turned round.
+            Wins::Earliest => at.saturating_neg(),
+        };
+        let derived = derive(rules, message).into_iter();
+        return Ok(derived.map(|d| (vec![(d.attribute, d.value)], written(d.wins, d.at))).collect());
+    };
+    let mut members = members(attributes)?;
+    members.retain(|(name, _)| !rules.contains_key(name));
+    Ok(vec![(members, message.ts)])
 }
 
 /// The members of a message's object.

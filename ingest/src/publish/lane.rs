@@ -1,7 +1,7 @@
 //! What one workspace has: its log, its memory of ids, its counts.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -9,9 +9,10 @@ use store::Workspace;
 use tokio::sync::watch;
 
 use super::error::PublishError;
+use super::overlay::Overlay;
 use super::service::PublishOptions;
 use super::stats::{Counters, LaneStats, Reported, add};
-use crate::collect::{Entry, codec};
+use crate::collect::{Entry, Message, codec};
 use crate::log::disk::RealDisk;
 use crate::log::{LocalLog, Log, LogError, LogResult, Record};
 use crate::seen::{self, Intake, Outcome};
@@ -31,6 +32,7 @@ pub(crate) struct Lane {
     pub(crate) log: Arc<LocalLog>,
     pub(crate) intake: Intake,
     pub(crate) counters: Counters,
+    overlay: Mutex<Overlay>,
     /// The offset below which all is published.
     pub(crate) published: watch::Sender<u64>,
     /// The same, in the log's own memory.
@@ -74,7 +76,8 @@ impl Lane {
             counters.oldest.store(state.oldest_received_at.unwrap_or(0), Ordering::Relaxed);
         }
         let published = watch::Sender::new(position.max(state.first));
-        Ok(Self { workspace, id, log, intake, counters, published, checkpointed: AtomicU64::new(0), folder })
+        let overlay = Mutex::new(Overlay::after(state.next));
+        Ok(Self { workspace, id, log, intake, counters, overlay, published, checkpointed: AtomicU64::new(0), folder })
     }
 
     /// Stores entries, each once.
@@ -85,7 +88,9 @@ impl Lane {
         if outcomes.is_err() {
             add(&self.counters.refused, 1);
         }
-        for (entry, outcome) in entries.iter().zip(outcomes?) {
+        let outcomes = outcomes?;
+        self.hold(entries, &outcomes);
+        for (entry, outcome) in entries.iter().zip(outcomes) {
             let counter = match (outcome, entry) {
                 (Outcome::Duplicate, _) => &self.counters.duplicates,
                 (Outcome::Stored(_), Entry::Message(_)) => &self.counters.accepted,
@@ -98,6 +103,32 @@ impl Lane {
             self.counters.oldest.store(0, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Holds messages that are in the log until they are published.
+    fn hold(&self, entries: &[Entry], outcomes: &[Outcome]) {
+        let mut overlay = self.overlay.lock().unwrap_or_else(PoisonError::into_inner);
+        let published = *self.published.borrow();
+        for (entry, outcome) in entries.iter().zip(outcomes) {
+            if let (Entry::Message(message), Outcome::Stored(offset)) = (entry, outcome)
+                && *offset >= published
+            {
+                overlay.insert(*offset, message);
+            }
+        }
+    }
+
+    /// All below an offset is published.
+    pub(crate) fn publish(&self, below: u64) {
+        let mut overlay = self.overlay.lock().unwrap_or_else(PoisonError::into_inner);
+        self.published.send_replace(below);
+        overlay.publish(below);
+    }
+
+    /// Messages of a user that are not published, in their order; none if it cannot be told.
+    pub(crate) fn pending(&self, user_id: &str) -> Option<Vec<Message>> {
+        let overlay = self.overlay.lock().unwrap_or_else(PoisonError::into_inner);
+        overlay.of(user_id, *self.published.borrow())
     }
 
     /// Lets the log give up what is published.

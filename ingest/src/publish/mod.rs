@@ -11,11 +11,14 @@ mod commit;
 mod error;
 mod imported;
 mod lane;
+mod overlay;
 mod replay;
 mod service;
 mod stats;
+mod user;
 mod worker;
 
 pub use error::PublishError;
 pub use service::{PublishOptions, Publishing};
 pub use stats::{LaneStats, Reported};
+pub use user::UserNow;

@@ -1,14 +1,14 @@
 //! Collecting for all workspaces of a data directory, and publishing what was collected.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use store::Store;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::error::PublishError;
 use super::lane::Lane;
@@ -20,6 +20,8 @@ use crate::seen::SeenOptions;
 
 /// Workspaces that one server collects for: each has a thread, and files.
 pub const LANES_MAX: usize = 256;
+/// How often it is looked whether another process waits for a store of profiles.
+const YIELD_EVERY: Duration = Duration::from_millis(50);
 /// The folder of all logs, in the data directory.
 const LOGS: &str = "log";
 
@@ -73,17 +75,20 @@ impl Publishing {
     ///
     /// Those of opening a log; `Astray` for one that is not the workspace's any more.
     pub async fn open(store: Store, options: PublishOptions, reported: Arc<dyn Reported>) -> Result<Arc<Self>, PublishError> {
+        store.keep_users_open();
         let publishing = Self { store, options, reported, lanes: Mutex::default(), orders: watch::Sender::new(Order::Run) };
         for name in publishing.store.workspaces().await? {
             if publishing.store.dir().join(LOGS).join(&name).is_dir() {
                 publishing.lane(&name).await?;
             }
         }
-        Ok(Arc::new(publishing))
+        let publishing = Arc::new(publishing);
+        tokio::spawn(yielding(Arc::downgrade(&publishing)));
+        Ok(publishing)
     }
 
     /// The lane of a workspace, opened when it is first needed.
-    async fn lane(&self, name: &str) -> Result<Arc<Lane>, PublishError> {
+    pub(crate) async fn lane(&self, name: &str) -> Result<Arc<Lane>, PublishError> {
         let mut lanes = self.lanes.lock().await;
         if let Some(lane) = lanes.open.get(name) {
             return Ok(lane.clone());
@@ -168,6 +173,20 @@ impl Publishing {
                 SinkError::Unavailable
             }
         }
+    }
+}
+
+/// Lets other processes have the stores of profiles.
+async fn yielding(publishing: Weak<Publishing>) {
+    while let Some(publishing) = publishing.upgrade() {
+        let lanes: Vec<_> = publishing.lanes.lock().await.open.values().cloned().collect();
+        for lane in lanes {
+            if let Err(e) = lane.workspace.yield_users() {
+                publishing.reported.note(&format!("{}: {e}", lane.workspace.name()));
+            }
+        }
+        drop(publishing);
+        sleep(YIELD_EVERY).await;
     }
 }
 

@@ -197,7 +197,7 @@ impl Worker<'_> {
                 self.count(&published, started.elapsed());
                 self.refresh.note(&published);
                 self.next = published.next;
-                lane.published.send_replace(published.next);
+                lane.publish(published.next);
                 let behind = lane.log.state().next > published.next;
                 lane.counters.oldest.store(last.filter(|_| behind).unwrap_or(0), Ordering::Relaxed);
                 if std::mem::take(&mut self.failing) {

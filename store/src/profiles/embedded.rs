@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
@@ -17,7 +18,7 @@ use segment_core::catalog::Catalog;
 use super::chunk::{self, CHUNK_BITS};
 use super::numbers::{ByUser, Numbers, Spans};
 use super::row::{Row, first_seen_at};
-use super::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, profiles_schema};
+use super::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, UserFacts, profiles_schema};
 use crate::error::{Attempt, Result, StoreError};
 use crate::meta::{ProfilesState, now_us};
 
@@ -69,7 +70,7 @@ pub(crate) struct EmbeddedProfiles {
     /// `None`: numbers are given here.
     give: Option<GiveNumbers>,
     transaction: WriteTransaction,
-    _database: Database,
+    _database: Arc<Database>,
     folder: PathBuf,
     version: u64,
     next: u64,
@@ -95,8 +96,12 @@ impl EmbeddedProfiles {
     ///
     /// `Corrupt` if it is neither at that version nor one beyond.
     pub(crate) fn open(path: &Path, folder: &Path, state: ProfilesState) -> Result<Self> {
+        Self::over(Arc::new(database(path).attempt(&format!("open {}", path.display()))?), folder, state)
+    }
+
+    /// The same over a store that is open.
+    pub(crate) fn over(database: Arc<Database>, folder: &Path, state: ProfilesState) -> Result<Self> {
         let ProfilesState { version, files, stale, .. } = state;
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create(path).attempt(&format!("open {}", path.display()))?;
         if stored_version(&database)? != version {
             take_back(&database, version)?;
         }
@@ -436,6 +441,31 @@ impl EmbeddedProfiles {
         self.transaction.commit().attempt("commit profiles")?;
         Ok(version)
     }
+}
+
+/// Opens the file of a store, making it if it is not there.
+pub(crate) fn database(path: &Path) -> std::result::Result<Database, redb::DatabaseError> {
+    Database::builder().set_cache_size(CACHE_BYTES).create(path)
+}
+
+/// What the last commit has of a user.
+pub(crate) fn committed(database: &Database, user_id: &str) -> Result<Option<UserFacts>> {
+    let transaction = database.begin_read().attempt("read profiles")?;
+    let ids = match transaction.open_table(IDS) {
+        // Nothing was committed yet.
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+        ids => ids.attempt("read profiles")?,
+    };
+    let Some(number) = ids.get(user_id).attempt("read profiles")?.map(|v| v.value()) else { return Ok(None) };
+    let profiles = transaction.open_table(PROFILES).attempt("read profiles")?;
+    let row = profiles.get(number).attempt("read profiles")?.map(|v| Row::decode(v.value())).transpose()?;
+    let seen = transaction.open_table(SEEN).attempt("read profiles")?.get(number).attempt("read profiles")?.map(|v| v.value());
+    if row.is_none() && seen.is_none() {
+        return Ok(None);
+    }
+    let (stated, has_profile) = (row.as_ref().and_then(|r| r.stated), row.is_some());
+    let cells = row.into_iter().flat_map(|r| r.cells).map(|(name, cell)| (name, (cell.written_at, cell.said))).collect();
+    Ok(Some(UserFacts { has_profile, stated_first_seen: stated, seen, attributes: cells }))
 }
 
 /// What is written of a user.

@@ -25,7 +25,7 @@ impl Shared {
                 return Ok(WritingProfiles::Cassandra(ImportedProfiles::begin(handle, &scratch, &state.profiles)?));
             }
         }
-        let embedded = EmbeddedProfiles::open(&users, &columns, state.profiles.clone())?;
+        let embedded = EmbeddedProfiles::over(self.opened.database(workspace, &users).await?, &columns, state.profiles.clone())?;
         Ok(WritingProfiles::Embedded(embedded))
     }
 
