@@ -47,6 +47,7 @@ mod recent;
 mod recover;
 mod settle;
 mod store;
+mod stored;
 mod workspace;
 mod writer;
 

@@ -47,7 +47,11 @@ impl Writer {
     }
 
     fn rewrite_recent(&mut self, day: i32, files: Vec<RecentFile>, settle: bool) -> Result<()> {
-        if settle { self.keep_settled() } else { self.keep_recent() }
+        if settle {
+            self.keep_settled()
+        } else {
+            self.keep_recent()
+        }
         let out = self.event_file(day);
         self.keep_recent();
         let mut out = out?;
@@ -82,7 +86,8 @@ fn sorted(files: &[RecentFile], schema: &SchemaRef) -> Result<RecordBatch> {
 
 /// A batch in the present columns: those that the catalog gained since are null.
 fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let column = |name: &str, ty| -> ArrayRef { batch.column_by_name(name).cloned().unwrap_or_else(|| new_null_array(ty, batch.num_rows())) };
+    let column =
+        |name: &str, ty| -> ArrayRef { batch.column_by_name(name).cloned().unwrap_or_else(|| new_null_array(ty, batch.num_rows())) };
     let columns = schema.fields().iter().map(|f| column(f.name(), f.data_type())).collect();
     RecordBatch::try_new(Arc::clone(schema), columns).attempt("merge recent events")
 }

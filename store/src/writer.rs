@@ -16,8 +16,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::SystemTime;
 
 use arrow::datatypes::SchemaRef;
-use iceberg::expr::Reference;
-use iceberg::spec::{DataFile, Datum};
+use iceberg::spec::DataFile;
 use iceberg::table::Table;
 use segment_core::catalog::Catalog;
 use uuid::Uuid;
@@ -25,17 +24,13 @@ use uuid::Uuid;
 use crate::collect::collect;
 use crate::error::{Result, StoreError};
 use crate::lake::file_writer::{EventFile, EventFileWriter, Target};
-use crate::lake::keys::KeyBatches;
-use crate::lake::order::DAY_US;
 use crate::lake::schema::events_schema;
-use crate::lake::snapshot::{DataFileInfo, EventRead, EventsPlan};
 use crate::lake::tables::{EVENTS, sync, sync_metadata};
 use crate::lock::Lock;
 use crate::meta::{Garbage, ImportEntry, Prepared, ProfilesState, PublishedProfiles, Quarantine, State, remove};
 use crate::pinned::Pinned;
-use crate::profiles::embedded::Extent;
 use crate::profiles::opened::Writing;
-use crate::profiles::writing::WritingProfiles;
+use crate::profiles::writing::{Extent, WritingProfiles};
 use crate::profiles::{Profile, ProfileFile, ProfileWrite, Seen, profiles_schema};
 use crate::publish::{self, profile_uri};
 use crate::recent::{LogPosition, RecentFile};
@@ -267,36 +262,6 @@ impl Writer {
         self.files.extend(files);
     }
 
-    /// Committed files of one UTC day.
-    pub async fn existing_event_files(&self, day: i32) -> Result<Vec<DataFileInfo>> {
-        let start = i64::from(day) * DAY_US;
-        let read = EventRead { names: None, prefix: None, start: Some(start), end: start + DAY_US };
-        let plan = readable(self.base.events.plan(&[read]).await?)?;
-        Ok(plan.files.into_iter().filter(|f| f.day == day).collect())
-    }
-
-    /// Committed events of one UTC day: batches of `message_id`, `user_id`, `event`, `ts`, in that order.
-    pub async fn day_keys(&self, day: i32) -> Result<KeyBatches> {
-        let files = self.existing_event_files(day).await?;
-        Ok(KeyBatches::new(files, self.base.events.objects().cloned(), &["message_id", "user_id", "event", "ts"]))
-    }
-
-    /// Committed events with `received_at >= received_after`: batches of `message_id`, `received_at`; may also hold earlier ones.
-    pub async fn message_ids_since(&self, received_after: i64) -> Result<KeyBatches> {
-        let recent = Reference::new("received_at").greater_than_or_equal_to(Datum::timestamptz_micros(received_after));
-        let plan = readable(self.base.events.plan_where(recent).await?)?;
-        Ok(KeyBatches::new(plan.files, self.base.events.objects().cloned(), &["message_id", "received_at"]))
-    }
-
-    /// Committed events of imports with `received_at >= received_after`: batches of `message_id`, `received_at`, `log_offset`; may also hold
-    /// earlier ones, and collected ones, which have an offset.
-    pub async fn imported_ids_since(&self, received_after: i64) -> Result<KeyBatches> {
-        let recent = Reference::new("received_at").greater_than_or_equal_to(Datum::timestamptz_micros(received_after));
-        let imported = recent.and(Reference::new("log_offset").is_null());
-        let plan = readable(self.base.events.plan_where(imported).await?)?;
-        Ok(KeyBatches::new(plan.files, self.base.events.objects().cloned(), &["message_id", "received_at", "log_offset"]))
-    }
-
     /// Makes everything visible at once, under a catalog that holds every column written, and records the import.
     ///
     /// # Errors
@@ -391,12 +356,7 @@ impl Writer {
             // The next writer may have to finish what is appended now, so the files must stay from here on.
             self.decided = true;
         }
-        let (recent, settled): (Vec<_>, Vec<_>) = self.files.iter().partition(|f| f.path.starts_with(shared.layout.recent(name)));
-        let recent: Vec<RecentFile> = recent.into_iter().map(EventFile::recent).collect();
-        let settled: Vec<_> = settled.into_iter().map(|f| f.data_file.clone()).collect();
-        if !recent.is_empty() {
-            sync(&shared.layout.recent(name))?;
-        }
+        let (recent, settled) = self.parted()?;
         if import.is_none() && shared.lake.is_none() && !settled.is_empty() {
             // Files of the table belong to an import that the ledger has.
             import = Some(ImportEntry { id: self.import.clone(), record: serde_json::json!({ "settled": true }) });
@@ -421,6 +381,16 @@ impl Writer {
             let _ = remove(&shared.data_folder(name));
         }
         Ok(info)
+    }
+
+    /// Files that stay beside the table, durably there, and those for the table.
+    fn parted(&self) -> Result<(Vec<RecentFile>, Vec<DataFile>)> {
+        let folder = self.workspace.shared.layout.recent(self.workspace.name());
+        let (recent, settled): (Vec<_>, Vec<_>) = self.files.iter().partition(|f| f.path.starts_with(&folder));
+        if !recent.is_empty() {
+            sync(&folder)?;
+        }
+        Ok((recent.into_iter().map(EventFile::recent).collect(), settled.into_iter().map(|f| f.data_file.clone()).collect()))
     }
 
     /// Writes the profiles' changed chunks.
@@ -477,14 +447,6 @@ impl Writer {
         }
         let same = self.table.metadata_location() == Some(self.state.events.metadata_location.as_str());
         if is_local && !same { sync_metadata(&shared.layout.table(name, EVENTS), self.started) } else { Ok(()) }
-    }
-}
-
-/// Refuses a plan of which something cannot be read rightly.
-fn readable(plan: EventsPlan) -> Result<EventsPlan> {
-    match plan.unsupported.first() {
-        Some(what) => Err(StoreError::Conflict(what.clone())),
-        None => Ok(plan),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::output::{self, Table};
 
 /// How long a declaration waits for whoever has the workspace, and how often it looks.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-const WAIT_STEP: Duration = Duration::from_millis(20);
+const WAIT_STEP: Duration = Duration::from_millis(10);
 /// The zone of a workspace that nobody stated one for.
 pub(crate) const TIMEZONE_DEFAULT: &str = "UTC";
 

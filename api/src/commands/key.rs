@@ -56,7 +56,8 @@ async fn list(place: &Place, format: Format) -> Result<(), Failure> {
     let of: Vec<&KeyInfo> = keys.iter().filter(|key| key.workspace == workspace.name()).collect();
     match format {
         Format::Json => {
-            let key = |k: &&KeyInfo| json!({ "id": k.id, "kind": k.kind.name(), "name": k.name, "created_at": format_instant(k.created_at) });
+            let key =
+                |k: &&KeyInfo| json!({ "id": k.id, "kind": k.kind.name(), "name": k.name, "created_at": format_instant(k.created_at) });
             output::json(&json!({ "keys": of.iter().map(key).collect::<Vec<_>>() }))
         }
         Format::Text => {

@@ -38,7 +38,9 @@ async fn workspace(place: &Place) -> Result<store::Workspace, Failure> {
 async fn list(place: &Place, limit: u32, format: Format) -> Result<(), Failure> {
     let (rows, count, dropped) = workspace(place).await?.quarantine(limit).await?;
     match format {
-        Format::Json => output::json(&json!({ "count": count, "dropped": dropped, "messages": rows.iter().map(message).collect::<Vec<_>>() })),
+        Format::Json => {
+            output::json(&json!({ "count": count, "dropped": dropped, "messages": rows.iter().map(message).collect::<Vec<_>>() }))
+        }
         Format::Text => {
             let mut table = Table::new(&[">number", "received", "reason", "at", "what is wrong", "message"]);
             for row in &rows {

@@ -194,7 +194,13 @@ pub(crate) const KEYS: &[Key] = &[
         Some("250"),
         "Milliseconds that commits of collected messages begin apart at least; with a shared lake, 5000 or more make fewer files",
     ),
-    key("serve", "log_mib", Kind::Integer(64, MIB_MAX), Some("16384"), "MiB that a workspace's log may have before senders are told to wait"),
+    key(
+        "serve",
+        "log_mib",
+        Kind::Integer(64, MIB_MAX),
+        Some("16384"),
+        "MiB that a workspace's log may have before senders are told to wait",
+    ),
     key("serve", "stop_delay_ms", MS, Some("0"), "Milliseconds that a server which stops is not ready and takes requests still"),
 ];
 

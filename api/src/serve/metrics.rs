@@ -16,8 +16,30 @@ use crate::context::now_us;
 
 /// Paths that are told apart; all others are one.
 const PATHS: [&str; 24] = [
-    "/v1/track", "/v1/identify", "/v1/page", "/v1/screen", "/v1/group", "/v1/alias", "/v1/batch", "/v1/import", "/v1/t", "/v1/i", "/v1/p",
-    "/v1/s", "/v1/g", "/v1/a", "/v1/b", "/v1/events", "/v1/pixel.gif", "/livez", "/readyz", "/metrics", "/api/v1/users", "/v1", "/api", "other",
+    "/v1/track",
+    "/v1/identify",
+    "/v1/page",
+    "/v1/screen",
+    "/v1/group",
+    "/v1/alias",
+    "/v1/batch",
+    "/v1/import",
+    "/v1/t",
+    "/v1/i",
+    "/v1/p",
+    "/v1/s",
+    "/v1/g",
+    "/v1/a",
+    "/v1/b",
+    "/v1/events",
+    "/v1/pixel.gif",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/api/v1/users",
+    "/v1",
+    "/api",
+    "other",
 ];
 /// Hundreds of HTTP's statuses, from 1.
 const CLASSES: usize = 5;

@@ -62,7 +62,9 @@ fn request(address: &str, method: &str, path: &str, key: &str, body: &str) -> st
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let length = body.len();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\nAuthorization: Bearer {key}\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\nAuthorization: Bearer {key}\r\nContent-Length: {length}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes())?;
     stream.write_all(body.as_bytes())?;
     let mut answer = String::new();
@@ -145,7 +147,10 @@ fn facts_events_and_what_is_unusable_arrive() {
     let mut server = Server::start(&world);
     let post = |path: &str, body: &str| server.send("POST", path, &key, body);
     assert_eq!(post("/v1/identify", r#"{"userId":"ann","traits":{"plan":"pro","age":30}}"#).0, 200);
-    assert_eq!(post("/v1/identify", r#"{"userId":"ann","timestamp":"2020-01-01T00:00:00Z","traits":{"plan":"free","city":"Rome"}}"#).0, 200);
+    assert_eq!(
+        post("/v1/identify", r#"{"userId":"ann","timestamp":"2020-01-01T00:00:00Z","traits":{"plan":"free","city":"Rome"}}"#).0,
+        200
+    );
     assert_eq!(post("/v1/identify", r#"{"userId":"bob","traits":{"age":31,"plan":null}}"#).0, 200);
     for (price, time) in [(7, "2024-02-01"), (5, "2024-01-01"), (6, "2024-03-01")] {
         let body = format!(r#"{{"userId":"ann","event":"buy","timestamp":"{time}T00:00:00Z","properties":{{"price":{price}}}}}"#);

@@ -1,8 +1,8 @@
 //! What one workspace has: its log, its memory of ids, its counts.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use store::Workspace;
@@ -42,7 +42,12 @@ pub(crate) struct Lane {
 
 impl Lane {
     /// Opens the log of a workspace, and makes it if there is none.
-    pub(crate) async fn open(workspace: Workspace, folder: PathBuf, options: &PublishOptions, reported: &dyn Reported) -> Result<Self, PublishError> {
+    pub(crate) async fn open(
+        workspace: Workspace,
+        folder: PathBuf,
+        options: &PublishOptions,
+        reported: &dyn Reported,
+    ) -> Result<Self, PublishError> {
         let segments = folder.join("segments");
         let (log, opened) = LocalLog::open(&segments, options.log.clone()).await?;
         let name = workspace.name().to_owned();
@@ -67,7 +72,8 @@ impl Lane {
         }
         log.register(CONSUMER).await?;
         let log = Arc::new(log);
-        let (intake, lost) = Intake::open(Arc::clone(&log) as Arc<dyn Log>, &folder.join("seen"), options.seen.clone(), Arc::new(RealDisk)).await?;
+        let (intake, lost) =
+            Intake::open(Arc::clone(&log) as Arc<dyn Log>, &folder.join("seen"), options.seen.clone(), Arc::new(RealDisk)).await?;
         for what in lost {
             reported.note(&format!("{name}: some copies of messages will not be recognised: {what}"));
         }
@@ -191,7 +197,8 @@ fn id(folder: &Path, next: u64) -> Result<String, PublishError> {
         Ok(id) => return Ok(id.trim().to_owned()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && next == 0 => {}
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            let what = format!("{} is gone, which says what the offsets of this log are of: restore it, or move the folder away", path.display());
+            let what =
+                format!("{} is gone, which says what the offsets of this log are of: restore it, or move the folder away", path.display());
             return Err(PublishError::Astray(what));
         }
         Err(e) => return Err(LogError::io("read", &path, e).into()),

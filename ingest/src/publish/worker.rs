@@ -20,6 +20,8 @@ use crate::log::{Log, Read};
 const READ_BYTES: usize = 4 << 20;
 /// How long a workspace is left alone that somebody else writes to.
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
+/// How long it is left alone between two commits at least, so that an import gets it.
+const GAP: Duration = Duration::from_millis(20);
 /// How long it is left alone after a failure; longer after each, up to the second.
 const FAILED_PAUSE: Duration = Duration::from_millis(200);
 const FAILED_PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -61,7 +63,7 @@ pub(crate) async fn run(lane: &Lane, options: &PublishOptions, reported: &dyn Re
         }
         if order == Order::Run {
             // Commits begin this far apart at least, unless there is more than one takes.
-            let rest = began.map_or(Duration::ZERO, |at| options.interval.saturating_sub(at.elapsed()));
+            let rest = began.map_or(Duration::ZERO, |at| options.interval.saturating_sub(at.elapsed()).max(GAP));
             if unless(&mut orders, sleep(rest)).await.is_none() {
                 continue;
             }

@@ -7,10 +7,10 @@ mod common;
 mod formats;
 mod learning;
 mod mapping;
+#[cfg(feature = "collect")]
+mod published;
 #[cfg(feature = "recipes")]
 mod real;
 #[cfg(feature = "recipes")]
 mod recipes;
-#[cfg(feature = "collect")]
-mod published;
 mod rejects;

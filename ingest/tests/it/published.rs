@@ -96,7 +96,8 @@ async fn shown(world: &World) -> Vec<String> {
 
 fn ids(path: &Path) -> Vec<String> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap().build().unwrap();
-    let column = |b: &arrow::record_batch::RecordBatch| b["user_id"].as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>();
+    let column =
+        |b: &arrow::record_batch::RecordBatch| b["user_id"].as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>();
     reader.map(Result::unwrap).flat_map(|b| column(&b)).collect()
 }
 

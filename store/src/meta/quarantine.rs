@@ -46,8 +46,7 @@ pub struct QuarantinedRow {
 }
 
 fn row(row: &SqliteRow) -> Result<QuarantinedRow> {
-    let unusable =
-        Unusable { received_at: row.get(1), reason: row.get(2), pointer: row.get(3), message: row.get(4), entry: row.get(6) };
+    let unusable = Unusable { received_at: row.get(1), reason: row.get(2), pointer: row.get(3), message: row.get(4), entry: row.get(6) };
     Ok(QuarantinedRow { id: unsigned(row.get(0), "the number of a message in quarantine")?, unusable, replay: row.get::<i64, _>(5) != 0 })
 }
 
@@ -152,9 +151,10 @@ impl Workspace {
     /// Ends a replay: removes what was taken, and leaves the others where they are.
     pub async fn end_replay(&self, taken: &[u64], left: &[u64]) -> Result<()> {
         let mut tx = self.shared.meta.pool.begin().await.attempt("end a replay")?;
-        for (ids, statement) in
-            [(taken, "DELETE FROM quarantine WHERE workspace = ? AND id = ?"), (left, "UPDATE quarantine SET replay = 0 WHERE workspace = ? AND id = ?")]
-        {
+        for (ids, statement) in [
+            (taken, "DELETE FROM quarantine WHERE workspace = ? AND id = ?"),
+            (left, "UPDATE quarantine SET replay = 0 WHERE workspace = ? AND id = ?"),
+        ] {
             for id in ids {
                 let id = i64::try_from(*id).unwrap_or(i64::MAX);
                 sqlx::query(statement).bind(self.name()).bind(id).execute(&mut *tx).await.attempt("end a replay")?;

@@ -18,7 +18,8 @@ use segment_core::catalog::Catalog;
 use super::chunk::{self, CHUNK_BITS};
 use super::numbers::{ByUser, Numbers, Spans};
 use super::row::{Row, first_seen_at};
-use super::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, UserFacts, profiles_schema};
+use super::writing::{Extent, RewrittenProfiles};
+use super::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, profiles_schema};
 use crate::error::{Attempt, Result, StoreError};
 use crate::meta::{ProfilesState, now_us};
 
@@ -40,30 +41,6 @@ const SHARD: u64 = 0;
 
 /// Gives numbers to users who have none here, in the order of their ids.
 pub(crate) type GiveNumbers = Box<dyn FnMut(&[&str]) -> Result<Vec<u64>> + Send + Sync>;
-
-/// How much of the columnar form is brought up to date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// All of it.
-    All,
-    /// New users, and about so many bytes of what lacks changes.
-    Pressing {
-        /// Bytes of files.
-        bytes: u64,
-    },
-}
-
-/// The columnar form afterwards.
-pub(crate) struct Rewrite {
-    /// All files, by number.
-    pub(crate) files: Vec<ProfileFile>,
-    /// Files that it had before and has no more.
-    pub(crate) replaced: Vec<PathBuf>,
-    /// Chunks that lack changes, and since when, microseconds.
-    pub(crate) stale: BTreeMap<u64, i64>,
-    /// Whether anything was written to the store.
-    pub(crate) changed: bool,
-}
 
 /// The profiles of a workspace, open for writing.
 pub(crate) struct EmbeddedProfiles {
@@ -365,7 +342,7 @@ impl EmbeddedProfiles {
     }
 
     /// Brings the columnar form up to date, all of it or what is most pressing.
-    pub(crate) fn rewrite(&mut self, catalog: &Catalog, extent: Extent) -> Result<Rewrite> {
+    pub(crate) fn rewrite(&mut self, catalog: &Catalog, extent: Extent) -> Result<RewrittenProfiles> {
         self.flush()?;
         let changed = !(self.dirty.is_empty() && self.grown.is_empty());
         let now = now_us();
@@ -395,7 +372,8 @@ impl EmbeddedProfiles {
             self.files.extend(file);
         }
         self.files.sort_by_key(|f| f.user_no_min);
-        Ok(Rewrite { files: self.files.clone(), replaced, stale: self.stale.clone(), changed: changed || !self.written.is_empty() })
+        let (files, stale, changed) = (self.files.clone(), self.stale.clone(), changed || !self.written.is_empty());
+        Ok(RewrittenProfiles { files, replaced, stale, changed })
     }
 
     /// Which chunks to rewrite, and which ends of others to add: everybody new at once, and of chunks that are stale the longest so, about
@@ -446,26 +424,6 @@ impl EmbeddedProfiles {
 /// Opens the file of a store, making it if it is not there.
 pub(crate) fn database(path: &Path) -> std::result::Result<Database, redb::DatabaseError> {
     Database::builder().set_cache_size(CACHE_BYTES).create(path)
-}
-
-/// What the last commit has of a user.
-pub(crate) fn committed(database: &Database, user_id: &str) -> Result<Option<UserFacts>> {
-    let transaction = database.begin_read().attempt("read profiles")?;
-    let ids = match transaction.open_table(IDS) {
-        // Nothing was committed yet.
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
-        ids => ids.attempt("read profiles")?,
-    };
-    let Some(number) = ids.get(user_id).attempt("read profiles")?.map(|v| v.value()) else { return Ok(None) };
-    let profiles = transaction.open_table(PROFILES).attempt("read profiles")?;
-    let row = profiles.get(number).attempt("read profiles")?.map(|v| Row::decode(v.value())).transpose()?;
-    let seen = transaction.open_table(SEEN).attempt("read profiles")?.get(number).attempt("read profiles")?.map(|v| v.value());
-    if row.is_none() && seen.is_none() {
-        return Ok(None);
-    }
-    let (stated, has_profile) = (row.as_ref().and_then(|r| r.stated), row.is_some());
-    let cells = row.into_iter().flat_map(|r| r.cells).map(|(name, cell)| (name, (cell.written_at, cell.said))).collect();
-    Ok(Some(UserFacts { has_profile, stated_first_seen: stated, seen, attributes: cells }))
 }
 
 /// What is written of a user.

@@ -8,10 +8,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redb::{Database, DatabaseError};
+use redb::{Database, DatabaseError, ReadableDatabase};
 
 use super::UserFacts;
-use super::embedded::{committed, database};
+use super::embedded::{IDS, PROFILES, SEEN, database};
+use super::row::Row;
 use crate::error::{Attempt, Result, StoreError};
 use crate::lock::Lock;
 use crate::store::{Shared, Store};
@@ -146,4 +147,24 @@ impl Workspace {
         }
         Err(StoreError::Busy(format!("another process writes to workspace \"{}\"", self.name())))
     }
+}
+
+/// What the last commit has of a user.
+fn committed(database: &Database, user_id: &str) -> Result<Option<UserFacts>> {
+    let transaction = database.begin_read().attempt("read profiles")?;
+    let ids = match transaction.open_table(IDS) {
+        // Nothing was committed yet.
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+        ids => ids.attempt("read profiles")?,
+    };
+    let Some(number) = ids.get(user_id).attempt("read profiles")?.map(|v| v.value()) else { return Ok(None) };
+    let profiles = transaction.open_table(PROFILES).attempt("read profiles")?;
+    let row = profiles.get(number).attempt("read profiles")?.map(|v| Row::decode(v.value())).transpose()?;
+    let seen = transaction.open_table(SEEN).attempt("read profiles")?.get(number).attempt("read profiles")?.map(|v| v.value());
+    if row.is_none() && seen.is_none() {
+        return Ok(None);
+    }
+    let (stated, has_profile) = (row.as_ref().and_then(|r| r.stated), row.is_some());
+    let cells = row.into_iter().flat_map(|r| r.cells).map(|(name, cell)| (name, (cell.written_at, cell.said))).collect();
+    Ok(Some(UserFacts { has_profile, stated_first_seen: stated, seen, attributes: cells }))
 }

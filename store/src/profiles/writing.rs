@@ -7,7 +7,7 @@ use segment_core::catalog::Catalog;
 
 #[cfg(feature = "cassandra")]
 use super::cassandra::import::ImportedProfiles;
-use super::embedded::{EmbeddedProfiles, Extent, Rewrite};
+use super::embedded::EmbeddedProfiles;
 use super::{Profile, ProfileFile, ProfileWrite, Seen};
 use crate::error::Result;
 
@@ -18,7 +18,19 @@ pub(crate) enum WritingProfiles {
     Cassandra(ImportedProfiles),
 }
 
-/// The columnar form after an import.
+/// How much of the columnar form is brought up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it.
+    All,
+    /// New users, and about so many bytes of what lacks changes.
+    Pressing {
+        /// Bytes of files.
+        bytes: u64,
+    },
+}
+
+/// The columnar form afterwards.
 pub(crate) struct RewrittenProfiles {
     /// All files, by number.
     pub(crate) files: Vec<ProfileFile>,
@@ -79,10 +91,7 @@ impl WritingProfiles {
     /// The columnar form of what is written so far, under a catalog. The mirror of Cassandra always has all of it.
     pub(crate) async fn rewrite(&mut self, catalog: &Catalog, extent: Extent) -> Result<RewrittenProfiles> {
         match self {
-            Self::Embedded(profiles) => {
-                let Rewrite { files, replaced, stale, changed } = profiles.rewrite(catalog, extent)?;
-                Ok(RewrittenProfiles { files, replaced, stale, changed })
-            }
+            Self::Embedded(profiles) => profiles.rewrite(catalog, extent),
             #[cfg(feature = "cassandra")]
             Self::Cassandra(profiles) => profiles.write(catalog).await,
         }
