@@ -52,6 +52,15 @@ fn row(row: &SqliteRow) -> Result<QuarantinedRow> {
 
 /// Adds messages, and removes the oldest beyond the bounds.
 pub(super) async fn insert(tx: &mut Transaction<'_, Sqlite>, workspace: &str, quarantine: &Quarantine) -> Result<()> {
+    insert_within(tx, workspace, quarantine, (QUARANTINE_ROWS_MAX, QUARANTINE_BYTES_MAX)).await
+}
+
+async fn insert_within(
+    tx: &mut Transaction<'_, Sqlite>,
+    workspace: &str,
+    quarantine: &Quarantine,
+    (rows_max, bytes_max): (i64, i64),
+) -> Result<()> {
     let what = "put a message into quarantine";
     if quarantine.added.is_empty() {
         return Ok(());
@@ -78,8 +87,8 @@ pub(super) async fn insert(tx: &mut Transaction<'_, Sqlite>, workspace: &str, qu
             WHERE n > ?2 OR total > ?3)",
     )
     .bind(workspace)
-    .bind(QUARANTINE_ROWS_MAX)
-    .bind(QUARANTINE_BYTES_MAX)
+    .bind(rows_max)
+    .bind(bytes_max)
     .execute(&mut **tx)
     .await
     .attempt(what)?
@@ -161,5 +170,42 @@ impl Workspace {
             }
         }
         tx.commit().await.attempt("end a replay")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_oldest_make_room_and_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let meta = Meta::open(&dir.path().join("m.db"), true).await.unwrap();
+        let message = |n: u8| Unusable {
+            received_at: i64::from(n),
+            reason: "no_time".to_owned(),
+            pointer: String::new(),
+            message: String::new(),
+            entry: vec![n; 10],
+        };
+        let put = async |workspace: &str, count: u8, bounds| {
+            let mut tx = meta.pool.begin().await.unwrap();
+            let quarantine = Quarantine { added: (0..count).map(message).collect() };
+            insert_within(&mut tx, workspace, &quarantine, bounds).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        let kept = async |workspace| {
+            let rows = meta.quarantine(workspace, false, 100).await.unwrap();
+            rows.into_iter().map(|r| r.unusable.received_at).collect::<Vec<_>>()
+        };
+        put("other", 5, (10, 1_000)).await;
+        put("w", 5, (3, 1_000)).await;
+        assert_eq!(kept("w").await, [4, 3, 2]);
+        put("w", 2, (100, 35)).await;
+        assert_eq!(kept("w").await, [1, 0, 4]);
+        assert_eq!(kept("other").await.len(), 5);
+        let dropped: i64 =
+            sqlx::query_scalar("SELECT count FROM quarantine_dropped WHERE workspace = 'w'").fetch_one(&meta.pool).await.unwrap();
+        assert_eq!(dropped, 4);
     }
 }
