@@ -32,9 +32,97 @@ pub(crate) enum Command {
     /// Lists of user ids.
     #[command(subcommand)]
     List(List),
+    /// Take events over HTTP and publish them, until SIGTERM.
+    Serve(Serve),
+    /// Keys for senders and readers.
+    #[command(subcommand)]
+    Key(Key),
+    /// Messages that could not be accepted.
+    #[command(subcommand)]
+    Quarantine(Quarantine),
     /// The configuration: what holds, and whether everything it names can be reached.
     #[command(subcommand)]
     Config(Config),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The data directory, made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address and port to listen on; serve.listen if left out.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) configured: Configured,
+    #[command(flatten)]
+    pub(crate) printed: Printed,
+}
+
+/// What a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyKind {
+    /// To collect events; may be public.
+    Write,
+    /// To read users.
+    Read,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make a key and print it, once: only its hash is kept. Makes the workspace if need be.
+    Create {
+        #[command(flatten)]
+        place: Place,
+        /// What it is for.
+        #[arg(long, value_enum, default_value = "write")]
+        kind: KeyKind,
+        /// What people call it.
+        #[arg(long, value_name = "NAME", default_value = "")]
+        name: String,
+        #[command(flatten)]
+        printed: Printed,
+    },
+    /// The workspace's keys, without what opens anything.
+    List {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        printed: Printed,
+    },
+    /// Take a key away, by its id.
+    Revoke {
+        /// The key's id, which `list` shows.
+        id: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        printed: Printed,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Quarantine {
+    /// What is in quarantine, the latest first.
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// Messages to show at most.
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+        #[command(flatten)]
+        printed: Printed,
+    },
+    /// Have messages read again by the server, after what was wrong is mended; those that still do not fit stay.
+    Replay {
+        #[command(flatten)]
+        place: Place,
+        /// Those of one reason; all if left out.
+        #[arg(long, value_name = "CODE")]
+        reason: Option<String>,
+        #[command(flatten)]
+        printed: Printed,
+    },
 }
 
 /// Where the configuration is.

@@ -11,6 +11,7 @@ mod members;
 mod output;
 mod progress;
 mod routing;
+mod serve;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

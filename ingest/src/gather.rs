@@ -44,6 +44,26 @@ pub(crate) struct Gathered {
     pub(crate) user_files: Vec<Applied>,
 }
 
+impl Gathered {
+    /// Nothing yet.
+    pub(crate) fn new(rejects: RejectLog) -> Self {
+        Self {
+            properties: Arc::new(Names::new("property names", NAMES_MAX)),
+            attributes: Arc::new(Names::new("attribute names", NAMES_MAX)),
+            events: Arc::new(Names::new("event names", EVENT_NAMES_MAX)),
+            event_tally: Tally::default(),
+            user_tally: Tally::default(),
+            rejects,
+            files: Vec::new(),
+            event_rows: 0,
+            user_rows: 0,
+            rows: 0,
+            applied: HashMap::new(),
+            user_files: Vec::new(),
+        }
+    }
+}
+
 /// Rows that were read.
 pub(crate) struct Spilled {
     /// Events by day.
@@ -74,20 +94,7 @@ pub(crate) struct Reading<'a> {
 pub(crate) fn gather(reading: &Reading<'_>, writer: &mut Writer) -> Result<(Gathered, Spilled)> {
     let (request, scratch) = (reading.request, reading.scratch);
     let memory = request.memory_bytes;
-    let mut out = Gathered {
-        properties: Arc::new(Names::new("property names", NAMES_MAX)),
-        attributes: Arc::new(Names::new("attribute names", NAMES_MAX)),
-        events: Arc::new(Names::new("event names", EVENT_NAMES_MAX)),
-        event_tally: Tally::default(),
-        user_tally: Tally::default(),
-        rejects: RejectLog::new(request.reject_file.clone(), request.max_rejects),
-        files: Vec::new(),
-        event_rows: 0,
-        user_rows: 0,
-        rows: 0,
-        applied: HashMap::new(),
-        user_files: Vec::new(),
-    };
+    let mut out = Gathered::new(RejectLog::new(request.reject_file.clone(), request.max_rejects));
     let mut spilled = Spilled {
         days: DaySpill::new(scratch.join("events"), memory / 2),
         users: DaySpill::new(scratch.join("users"), memory / 8),
@@ -188,7 +195,7 @@ impl Gathered {
 }
 
 /// Gives every row its user's number.
-fn number_users(records: &mut [u8], writer: &mut Writer) -> Result<()> {
+pub(crate) fn number_users(records: &mut [u8], writer: &mut Writer) -> Result<()> {
     let mut ids = Vec::new();
     let mut places = Vec::new();
     let mut at = 0;

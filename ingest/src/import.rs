@@ -51,7 +51,7 @@ pub async fn import(workspace: &Workspace, request: ImportRequest, progress: Arc
     let zone = Zone::parse(&catalog.timezone).map_err(ImportError::Invalid)?;
     let ledger = ledger(workspace, &sources).await?;
     let scratch = writer.scratch_dir()?;
-    let steps = Arc::new(Steps { request, sources, zone, ledger, scratch, progress, cancelled });
+    let steps = Arc::new(Steps { request, sources, zone, ledger, scratch, progress, cancelled, logged: None });
 
     let (writer, gathered) = steps.blocking(writer, |steps, writer| steps.gather(writer)).await?;
     let (writer, read) = steps.deduplicate(writer, gathered).await?;

@@ -1,4 +1,5 @@
-//! Importing files: events and users into a workspace, ids into lists. Collecting events over HTTP: [`collect`].
+//! Importing files: events and users into a workspace, ids into lists. Collecting events over HTTP: [`collect`], and
+//! from its log into a workspace: [`publish`].
 //!
 //! In: NDJSON, CSV and Parquet files, how their columns map to fields, or a recipe of SQL over them (`docs/import.md`). Out: a
 //! commit of the workspace's one [`store::Writer`], a report, and a file of the rows that are unusable. An import is all or nothing, runs in
@@ -21,7 +22,10 @@ pub mod lists;
 pub mod log;
 mod mapping;
 mod names;
+mod origin;
 mod pipeline;
+#[cfg(feature = "collect")]
+pub mod publish;
 #[cfg(feature = "recipes")]
 pub mod recipe;
 mod record;

@@ -13,6 +13,8 @@ use segment_core::catalog::{Catalog, Scope};
 use segment_core::time::{INSTANT_MAX, Zone};
 use store::{EventRead, KeyBatches, Writer};
 
+#[cfg(feature = "collect")]
+use crate::days::spill::DaySpill;
 use crate::days::spill::{Day, DayFiles};
 use crate::days::{self, Job};
 use crate::dedupe::{Dedupe, STORED};
@@ -20,6 +22,7 @@ use crate::error::{ImportError, Result};
 use crate::gather::{Gathered, Reading, Spilled, gather};
 use crate::hash;
 use crate::limits::{DEDUP_HORIZON, DEDUP_PARTS};
+use crate::origin::{Origin, Origins};
 use crate::record::Records;
 use crate::report::{self, EventsReport, ImportReport, RejectedReport, UsersReport};
 use crate::request::{ImportRequest, Progress, Stage};
@@ -39,6 +42,8 @@ pub(crate) struct Steps {
     pub(crate) scratch: PathBuf,
     pub(crate) progress: Arc<dyn Progress>,
     pub(crate) cancelled: Arc<AtomicBool>,
+    /// Where each row is from, if that is the log.
+    pub(crate) logged: Option<Vec<Origin>>,
 }
 
 /// Everything that was read, and which events are there already.
@@ -66,6 +71,15 @@ enum Stored {
     Day(KeyBatches),
 }
 
+#[cfg(feature = "collect")]
+impl Read {
+    /// What was read elsewhere: rows, and those of events that are there already.
+    pub(crate) fn new(gathered: Gathered, days: DaySpill, users: DaySpill, found: RoaringTreemap) -> Self {
+        let ((days, day_files), (users, user_files)) = (days.finish(), users.finish());
+        Self { gathered, days, day_files, users, user_files, found }
+    }
+}
+
 impl Steps {
     /// Runs a step that blocks, with the writer.
     pub(crate) async fn blocking<T: Send + 'static>(
@@ -91,7 +105,7 @@ impl Steps {
             zone: &self.zone,
             ledger: &self.ledger,
             scratch: &self.scratch,
-            late: writer.base().events.id().is_some(),
+            late: !writer.base().events.is_empty(),
             progress: &self.progress,
             cancelled: &self.cancelled,
         };
@@ -103,7 +117,7 @@ impl Steps {
         self.progress.stage(Stage::Deduplicate, DEDUP_PARTS as u64);
         let (gathered, spilled) = read;
         let mut stored = Vec::new();
-        if gathered.event_rows > 0 && writer.base().events.id().is_some() {
+        if gathered.event_rows > 0 && !writer.base().events.is_empty() {
             let horizon = i64::try_from(DEDUP_HORIZON.as_micros()).unwrap_or(i64::MAX);
             let after = self.request.now.saturating_sub(horizon);
             stored.push(Stored::Received { after, batches: writer.message_ids_since(after).await? });
@@ -157,6 +171,13 @@ impl Steps {
         Ok(tally)
     }
 
+    fn origins(&self) -> Origins<'_> {
+        match &self.logged {
+            Some(logged) => Origins::Log(logged),
+            None => Origins::Import(self.request.now),
+        }
+    }
+
     fn check_cancelled(&self) -> Result<()> {
         if self.cancelled.load(Ordering::Relaxed) { Err(ImportError::Cancelled) } else { Ok(()) }
     }
@@ -172,7 +193,7 @@ impl Steps {
             shape: &shape,
             events: &events,
             duplicates: &found,
-            received_at: self.request.now,
+            origins: self.origins(),
             scratch: &self.scratch,
             memory_bytes: self.request.memory_bytes / 2,
             progress: self.progress.as_ref(),
@@ -185,7 +206,7 @@ impl Steps {
         let mut merger = Merger {
             shape: &user_shape,
             applied: &gathered.applied,
-            written_at: self.request.now,
+            origins: self.origins(),
             progress: self.progress.as_ref(),
             stats: Stats::default(),
             merged: 0,
@@ -267,7 +288,7 @@ fn received(batch: &RecordBatch, after: i64) -> Option<Vec<u128>> {
 }
 
 /// Hashes of events by all that identifies them.
-fn whole(batch: &RecordBatch) -> Option<Vec<u128>> {
+pub(crate) fn whole(batch: &RecordBatch) -> Option<Vec<u128>> {
     let text = |i: usize| batch.columns().get(i)?.as_string_opt::<i32>();
     let (ids, users, events) = (text(0)?, text(1)?, text(2)?);
     let times = batch.columns().get(3)?.as_primitive_opt::<TimestampMicrosecondType>()?;

@@ -14,6 +14,7 @@ use crate::cell::{Cell, Cells};
 use crate::error::Result;
 use crate::hash;
 use crate::limits::USER_ROWS;
+use crate::origin::Origins;
 use crate::record::{NO_TIME, Record, Records, source_and_row};
 use crate::request::Progress;
 use crate::shape::Shape;
@@ -95,7 +96,7 @@ pub(crate) struct Merger<'a> {
     pub(crate) shape: &'a Shape,
     /// By source: the last row that was applied before.
     pub(crate) applied: &'a HashMap<u32, u64>,
-    pub(crate) written_at: i64,
+    pub(crate) origins: Origins<'a>,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) stats: Stats,
     pub(crate) merged: u64,
@@ -136,7 +137,7 @@ impl Merger<'_> {
         Ok(ProfileWrite {
             user_id: record.user_id.to_owned(),
             attributes,
-            written_at: self.written_at,
+            written_at: self.origins.of(record.seq)?.written_at,
             first_seen_at: (record.ts != NO_TIME).then_some(record.ts),
         })
     }

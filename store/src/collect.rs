@@ -7,17 +7,17 @@ use crate::store::Shared;
 
 /// Removes old garbage of a workspace.
 pub(crate) async fn collect(shared: &Shared, workspace: &str) -> Result<()> {
-    for entry in shared.meta.old_garbage(workspace, GARBAGE_AGE).await? {
-        match (&entry, &shared.lake) {
+    let old = shared.meta.old_garbage(workspace, GARBAGE_AGE).await?;
+    for entry in &old {
+        match (entry, &shared.lake) {
             (Garbage::Path(path), _) => remove(path)?,
             (Garbage::Object(uri), Some(lake)) => lake.objects().delete(uri).await?,
             (Garbage::Table(table), Some(_)) => remove_table(shared, workspace, table).await?,
             // The directory remembers which lake it has, so these cannot be there without one.
             (Garbage::Object(_) | Garbage::Table(_), None) => {}
         }
-        shared.meta.forget_garbage(workspace, &entry).await?;
     }
-    Ok(())
+    if old.is_empty() { Ok(()) } else { shared.meta.forget_garbage(workspace, &old).await }
 }
 
 /// Removes a table of a shared lake with its files. The catalog forgets it last, so that it is found again if this is interrupted.

@@ -49,6 +49,11 @@ impl Layout {
         self.profiles(workspace).join("columns")
     }
 
+    /// The folder of collected events that are not in the lake yet.
+    pub(crate) fn recent(&self, workspace: &str) -> PathBuf {
+        self.root.join("recent").join(workspace)
+    }
+
     /// Where event files are until they are uploaded to a shared lake.
     pub(crate) fn staging(&self, workspace: &str) -> PathBuf {
         self.profiles(workspace).join("staging")

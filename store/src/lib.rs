@@ -12,6 +12,7 @@
 //! DIR/profiles/<workspace>/users.redb        profiles by user; only the writer opens it
 //! DIR/profiles/<workspace>/columns/*.parquet the columnar form that queries scan
 //! DIR/profiles/<workspace>/write.lock        held by the writer
+//! DIR/recent/<workspace>/*.parquet           collected events that are not in the lake's table yet
 //! ```
 //!
 //! Invariants: reading opens neither `users.redb` nor any lock; files named by a state row are never changed, and are
@@ -42,8 +43,11 @@ pub mod pinned;
 pub mod probe;
 pub mod profiles;
 mod publish;
+mod recent;
 mod recover;
+mod settle;
 mod store;
+mod stored;
 mod workspace;
 mod writer;
 
@@ -60,12 +64,13 @@ pub use lake::schema::{LAKE_TIMEZONE, events_schema};
 pub use lake::snapshot::{DataFileInfo, EventRead, EventsPlan, EventsSnapshot, FilePlace};
 pub use lists::ListInfo;
 pub use lock::Lock;
-pub use meta::{ImportInfo, SegmentInfo};
+pub use meta::{ImportInfo, KeyInfo, KeyKind, Quarantine, QuarantinedRow, SegmentInfo, Unusable};
 pub use names::{check_key, check_workspace_name};
 pub use pinned::{Pinned, SharedTable, SharedTables};
 #[cfg(feature = "cassandra")]
 pub use profiles::cassandra;
-pub use profiles::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, profiles_schema};
+pub use profiles::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, UserFacts, profiles_schema};
+pub use recent::LogPosition;
 pub use store::Store;
 pub use workspace::Workspace;
-pub use writer::{CommitInfo, Writer};
+pub use writer::{CommitInfo, Publication, Writer};

@@ -11,7 +11,7 @@ use crate::lake::lineage::{Beyond, Unfinished};
 use crate::lake::shared::SharedLake;
 use crate::lake::tables::{CATALOG, EVENTS, IMPORT_PROPERTY};
 use crate::layout::Layout;
-use crate::meta::{EventsState, Garbage, State, remove};
+use crate::meta::{Garbage, State, remove};
 use crate::publish::PROFILES_PREFIX;
 use crate::store::Shared;
 
@@ -43,7 +43,10 @@ pub(crate) async fn recover(shared: &Shared, workspace: &str) -> Result<(Table, 
         Garbage::Path(path) => Some(path),
         Garbage::Object(_) | Garbage::Table(_) => None,
     }));
-    remove_profile_files(&shared.layout.columns(workspace), &named)?;
+    named.extend(state.events.recent.iter().map(|f| f.path.clone()));
+    for folder in [shared.layout.columns(workspace), shared.layout.recent(workspace)] {
+        remove_unnamed(&folder, &named)?;
+    }
     remove(&scratch_folder(&shared.layout, workspace))?;
     Ok((table, state))
 }
@@ -92,7 +95,7 @@ async fn finish(shared: &Shared, workspace: &str, state: &mut State, table: &Tab
         )));
     };
     let mut next = prepared.state.clone();
-    next.events = EventsState::of(table, true);
+    next.events = next.events.at(table, true);
     next.events.snapshot_id = unfinished.snapshots.first().copied();
     shared.meta.switch(workspace, state.version, &next, prepared.entry().as_ref(), &prepared.garbage).await?;
     *state = next;
@@ -164,7 +167,8 @@ fn remove_event_files(folder: &Path, imports: &HashSet<String>) -> Result<()> {
     Ok(())
 }
 
-fn remove_profile_files(folder: &Path, named: &HashSet<PathBuf>) -> Result<()> {
+/// Files of profiles and of recent events belong to a state.
+fn remove_unnamed(folder: &Path, named: &HashSet<PathBuf>) -> Result<()> {
     for path in entries(folder)? {
         if path.extension().is_some_and(|e| e == "parquet") && !named.contains(&path) {
             remove(&path)?;

@@ -17,6 +17,7 @@ use crate::layout::Layout;
 use crate::lock::Lock;
 use crate::meta::{EventsState, LakeIdentity, Meta, ProfilesState, State};
 use crate::names::check_workspace_name;
+use crate::profiles::opened::Opened;
 use crate::publish;
 use crate::workspace::Workspace;
 
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) bound_objects: Option<Arc<Objects>>,
     pub(crate) listings: Arc<Listings>,
     pub(crate) footers: Arc<Footers>,
+    pub(crate) opened: Opened,
     tables: OnceCell<Tables>,
 }
 
@@ -147,6 +149,7 @@ impl Store {
                 bound_objects,
                 listings: Arc::default(),
                 footers: Arc::default(),
+                opened: Opened::default(),
                 tables: OnceCell::new(),
             }),
         })

@@ -16,11 +16,12 @@ use crate::lake::snapshot::EventsSnapshot;
 use crate::lake::tables::{EVENTS, open_at};
 use crate::lists::{self, ListInfo};
 use crate::lock::Lock;
-use crate::meta::{EventsState, Garbage, ImportInfo, Prepared, PublishedProfiles, Reading, SegmentInfo, State};
+use crate::meta::{Garbage, ImportInfo, Prepared, PublishedProfiles, Reading, SegmentInfo, State};
 use crate::names::check_key;
 use crate::pinned::{Pinned, SharedTable, SharedTables};
 use crate::profiles::profiles_schema;
 use crate::publish;
+use crate::recent::LogPosition;
 use crate::recover::recover;
 use crate::store::Shared;
 use crate::writer::Writer;
@@ -67,7 +68,7 @@ impl Workspace {
                 (reading, table, snapshot_id)
             }
         };
-        let State { version, catalog, profiles, .. } = reading.state;
+        let State { version, catalog, profiles, events: events_state } = reading.state;
         let objects = self.shared.lake.as_ref().map(|lake| lake.objects().clone());
         let named = profiles.clone();
         let profiles = self.shared.profiles_snapshot(&self.name, profiles, &catalog).await?;
@@ -85,7 +86,7 @@ impl Workspace {
             (Some(_), Err(why)) => (None, Some(why)),
             (None, _) => (None, None),
         };
-        let events = EventsSnapshot::new(table, snapshot_id, events_schema(&catalog), objects);
+        let events = EventsSnapshot::new(table, snapshot_id, events_schema(&catalog), objects).with_recent(events_state.recent);
         let catalog = Arc::new(catalog);
         Ok(Pinned {
             workspace: self.name.to_string(),
@@ -204,7 +205,8 @@ impl Workspace {
             }
             None => (open_at(&self.name, EVENTS, &reading.state.events.metadata_location).await?, reading.state.events.snapshot_id),
         };
-        let events = EventsSnapshot::new(opened, snapshot_id, events_schema(&reading.state.catalog), None);
+        let recent = reading.state.events.recent;
+        let events = EventsSnapshot::new(opened, snapshot_id, events_schema(&reading.state.catalog), None).with_recent(recent);
         // Planning nothing tells how much there is.
         let rows = events.plan(&[]).await?.rows_total;
         if rows > 0 {
@@ -239,9 +241,20 @@ impl Workspace {
             shared.meta.prepare(&self.name, &prepared).await?;
             table = tables.append(&table, Vec::new(), &import).await?;
         }
-        state.events = EventsState::of(&table, true);
+        state.events = state.events.at(&table, true);
         shared.meta.switch(&self.name, expected_version, &state, None, &garbage).await?;
         Ok(state.version)
+    }
+
+    /// Its catalog and the state's version, without pinning anything.
+    pub async fn catalog(&self) -> Result<(u64, Catalog)> {
+        let state = self.shared.meta.state(&self.name).await?;
+        Ok((state.version, state.catalog))
+    }
+
+    /// How much of the log of collected messages its state holds.
+    pub async fn position(&self) -> Result<Option<LogPosition>> {
+        Ok(self.shared.meta.state(&self.name).await?.events.position)
     }
 
     /// The imports committed so far, the latest first, `limit` at most.

@@ -2,21 +2,21 @@
 //!
 //! # What a crash leaves
 //!
-//! A commit goes: profile chunks (new files) → the key-value store's transaction → the lake's append → the state row. With a shared lake
+//! A commit goes: profile chunks and files of recent events (new files) → the key-value store's transaction → the lake's append → the state row. With a shared lake
 //! files are uploaded, and the profiles made a table, before the key-value store's transaction.
 //! Readers follow the state row alone, so until the last step nothing is visible. What the steps before it leave is undone by the
 //! next [`crate::Workspace::begin_write`]: a key-value store ahead of the state row goes back to the savepoint committed with
 //! it, the lake's table goes back to the metadata file that the state row names, and files that nothing names are
 //! removed. So importing the same input again starts from exactly what readers see, and completes.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::SystemTime;
 
 use arrow::datatypes::SchemaRef;
-use iceberg::expr::Reference;
-use iceberg::spec::Datum;
+use iceberg::spec::DataFile;
 use iceberg::table::Table;
 use segment_core::catalog::Catalog;
 use uuid::Uuid;
@@ -24,17 +24,16 @@ use uuid::Uuid;
 use crate::collect::collect;
 use crate::error::{Result, StoreError};
 use crate::lake::file_writer::{EventFile, EventFileWriter, Target};
-use crate::lake::keys::KeyBatches;
-use crate::lake::order::DAY_US;
 use crate::lake::schema::events_schema;
-use crate::lake::snapshot::{DataFileInfo, EventRead, EventsPlan};
 use crate::lake::tables::{EVENTS, sync, sync_metadata};
 use crate::lock::Lock;
-use crate::meta::{EventsState, Garbage, ImportEntry, Prepared, ProfilesState, PublishedProfiles, State, remove};
+use crate::meta::{Garbage, ImportEntry, Prepared, ProfilesState, PublishedProfiles, Quarantine, State, remove};
 use crate::pinned::Pinned;
-use crate::profiles::writing::WritingProfiles;
+use crate::profiles::opened::Writing;
+use crate::profiles::writing::{Extent, WritingProfiles};
 use crate::profiles::{Profile, ProfileFile, ProfileWrite, Seen, profiles_schema};
 use crate::publish::{self, profile_uri};
+use crate::recent::{LogPosition, RecentFile};
 use crate::recover::{recover, scratch_folder};
 use crate::workspace::{Workspace, check_grown};
 
@@ -53,8 +52,31 @@ pub struct CommitInfo {
     pub event_rows: u64,
     /// Profile files rewritten.
     pub profile_files: u64,
+    /// Bytes of them.
+    pub profile_bytes: u64,
+    /// Whether the columnar form of the profiles lacks changes.
+    pub is_stale: bool,
     /// Users there are.
     pub users: u64,
+}
+
+/// What a commit of collected messages holds besides their events and profiles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// How much of the log the state holds with it.
+    pub position: LogPosition,
+    /// What could not be accepted.
+    pub quarantine: Quarantine,
+}
+
+/// How a commit ends.
+#[derive(Default)]
+struct Ending {
+    /// The import's record in the ledger.
+    record: Option<serde_json::Value>,
+    publication: Option<Publication>,
+    /// How much of the profiles' columnar form is brought up to date, in bytes; all of it if nothing is said.
+    refresh_bytes: Option<u64>,
 }
 
 /// The exclusive right to change a workspace's data. Methods block on local files unless they are async.
@@ -65,17 +87,22 @@ pub struct Writer {
     import: String,
     started: SystemTime,
     base: Pinned,
-    state: State,
+    pub(crate) state: State,
     table: Table,
     catalog: Catalog,
     schema: SchemaRef,
     counter: Arc<AtomicU32>,
-    files: Vec<EventFile>,
+    pub(crate) files: Vec<EventFile>,
     profiles: Option<WritingProfiles>,
     /// Files to remove unless a state row comes to name them.
     chunks: Vec<PathBuf>,
+    /// Whether files of events stay beside the lake's table.
+    recent: bool,
+    /// Files of events that the state before names and this one does not.
+    pub(crate) merged: Vec<PathBuf>,
     /// Whether a state row may name the files by now.
     decided: bool,
+    _writing: Writing,
     _lock: Lock,
 }
 
@@ -84,9 +111,10 @@ impl Writer {
     pub(crate) async fn begin(workspace: &Workspace) -> Result<Self> {
         let lock = workspace.lock()?;
         let (shared, name) = (&workspace.shared, workspace.name());
+        let writing = Writing::begin(shared, name);
         let (table, state) = recover(shared, name).await?;
         collect(shared, name).await?;
-        for folder in [shared.layout.columns(name), shared.data_folder(name)] {
+        for folder in [shared.layout.columns(name), shared.data_folder(name), shared.layout.recent(name)] {
             std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("make", &folder, e))?;
         }
         let profiles = shared.writing_profiles(name, &state).await?;
@@ -107,7 +135,10 @@ impl Writer {
             files: Vec::new(),
             profiles: Some(profiles),
             chunks: Vec::new(),
+            recent: false,
+            merged: Vec::new(),
             decided: false,
+            _writing: writing,
             _lock: lock,
         })
     }
@@ -187,6 +218,22 @@ impl Writer {
         &self.schema
     }
 
+    /// How much of the log of collected messages the base holds.
+    pub fn position(&self) -> Option<&LogPosition> {
+        self.state.events.position.as_ref()
+    }
+
+    /// Has files of events opened from now on stay beside the lake's table, for commits of few rows, several a second. Of a shared lake nothing
+    /// stays beside: other engines would not see it.
+    pub fn keep_recent(&mut self) {
+        self.recent = self.workspace.shared.lake.is_none();
+    }
+
+    /// Has files of events opened from now on go into the lake's table.
+    pub(crate) fn keep_settled(&mut self) {
+        self.recent = false;
+    }
+
     /// Opens a file for the events of one UTC day (days since 1970-01-01).
     ///
     /// # Errors
@@ -200,7 +247,7 @@ impl Writer {
         let metadata = self.table.metadata();
         let (shared, name) = (&self.workspace.shared, self.workspace.name());
         let target = Target {
-            folder: shared.data_folder(name),
+            folder: if self.recent { shared.layout.recent(name) } else { shared.data_folder(name) },
             data: format!("{}/data", shared.location(name, EVENTS)?),
             import: self.import.clone(),
             counter: self.counter.clone(),
@@ -215,27 +262,6 @@ impl Writer {
         self.files.extend(files);
     }
 
-    /// Committed files of one UTC day.
-    pub async fn existing_event_files(&self, day: i32) -> Result<Vec<DataFileInfo>> {
-        let start = i64::from(day) * DAY_US;
-        let read = EventRead { names: None, prefix: None, start: Some(start), end: start + DAY_US };
-        let plan = readable(self.base.events.plan(&[read]).await?)?;
-        Ok(plan.files.into_iter().filter(|f| f.day == day).collect())
-    }
-
-    /// Committed events of one UTC day: batches of `message_id`, `user_id`, `event`, `ts`, in that order.
-    pub async fn day_keys(&self, day: i32) -> Result<KeyBatches> {
-        let files = self.existing_event_files(day).await?;
-        Ok(KeyBatches::new(files, self.base.events.objects().cloned(), &["message_id", "user_id", "event", "ts"]))
-    }
-
-    /// Committed events with `received_at >= received_after`: batches of `message_id`, `received_at`; may also hold earlier ones.
-    pub async fn message_ids_since(&self, received_after: i64) -> Result<KeyBatches> {
-        let recent = Reference::new("received_at").greater_than_or_equal_to(Datum::timestamptz_micros(received_after));
-        let plan = readable(self.base.events.plan_where(Some(recent)).await?)?;
-        Ok(KeyBatches::new(plan.files, self.base.events.objects().cloned(), &["message_id", "received_at"]))
-    }
-
     /// Makes everything visible at once, under a catalog that holds every column written, and records the import.
     ///
     /// # Errors
@@ -246,22 +272,59 @@ impl Writer {
     ///
     /// Safe: either all of it is visible or nothing.
     pub async fn commit(self, catalog: Catalog, import_record: serde_json::Value) -> Result<CommitInfo> {
-        self.finish(catalog, Some(import_record)).await
+        self.finish(catalog, Ending { record: Some(import_record), ..Ending::default() }).await
+    }
+
+    /// The same for messages that were collected, with how much of their log it holds. The ledger has no entry for it, unless the lake is shared,
+    /// where each is an append to the table.
+    ///
+    /// New users are in the profiles' columnar form at once; of what there is of others it is brought up to date for about `refresh_bytes`, the oldest
+    /// changes first. What is left is told by [`crate::ProfilesSnapshot::as_of`].
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit); `Invalid` if the base holds more of that log already.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: either all of it is visible or nothing.
+    pub async fn publish(self, catalog: Catalog, publication: Publication, refresh_bytes: u64) -> Result<CommitInfo> {
+        let position = &publication.position;
+        if let Some(before) = self.position().filter(|p| p.log == position.log && p.next > position.next) {
+            let what = format!("the state holds the log up to offset {}, and {} was to be published", before.next, position.next);
+            return Err(StoreError::Invalid(what));
+        }
+        let record = self.workspace.shared.lake.is_some().then(|| serde_json::json!({ "collected_to": position.next }));
+        self.finish(catalog, Ending { record, publication: Some(publication), refresh_bytes: Some(refresh_bytes) }).await
+    }
+
+    /// Brings the profiles' columnar form up to date, about so many bytes of it, the oldest changes first.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
+    pub async fn refresh(self, bytes: u64) -> Result<CommitInfo> {
+        let catalog = self.catalog.clone();
+        self.finish(catalog, Ending { refresh_bytes: Some(bytes), ..Ending::default() }).await
     }
 
     /// Makes the profiles' table in a shared lake anew from the mirror of those in Cassandra; no import, and none in the ledger.
     pub(crate) async fn share_profiles(self) -> Result<()> {
         let catalog = self.catalog.clone();
-        self.finish(catalog, None).await.map(|_| ())
+        self.finish(catalog, Ending::default()).await.map(|_| ())
     }
 
-    async fn finish(mut self, catalog: Catalog, record: Option<serde_json::Value>) -> Result<CommitInfo> {
+    async fn finish(mut self, catalog: Catalog, ending: Ending) -> Result<CommitInfo> {
         self.set_catalog(&catalog).await?;
         let workspace = self.workspace.clone();
         let (shared, name) = (&workspace.shared, workspace.name());
-        let import = record.map(|record| ImportEntry { id: self.import.clone(), record });
-        let mut rewritten = self.rewrite_profiles().await?;
-        let changed = !self.files.is_empty() || rewritten.changed || catalog != self.state.catalog;
+        let mut import = ending.record.map(|record| ImportEntry { id: self.import.clone(), record });
+        let extent = ending.refresh_bytes.map_or(Extent::All, |bytes| Extent::Pressing { bytes });
+        let mut rewritten = self.rewrite_profiles(extent).await?;
+        let (position, quarantine) = ending.publication.map(|p| (p.position, p.quarantine)).unzip();
+        let moved = position.is_some() && position != self.state.events.position;
+        rewritten.replaced.extend(self.merged.iter().cloned().map(Garbage::Path));
+        let changed = !self.files.is_empty() || rewritten.changed || moved || catalog != self.state.catalog;
         let mut info = CommitInfo {
             version: self.state.version,
             changed,
@@ -269,6 +332,8 @@ impl Writer {
             event_files: self.files.len() as u64,
             event_rows: self.files.iter().map(EventFile::rows).sum(),
             profile_files: self.chunks.len() as u64,
+            profile_bytes: rewritten.files.iter().filter(|f| self.chunks.contains(&f.path)).map(|f| f.size_bytes).sum(),
+            is_stale: !rewritten.stale.is_empty(),
             users: rewritten.files.iter().map(|f| f.rows).sum(),
         };
         if !changed {
@@ -277,24 +342,33 @@ impl Writer {
             }
             return Ok(info);
         }
-        let published = self.publish(&catalog, &mut rewritten).await?;
+        let published = self.share(&catalog, &mut rewritten).await?;
         let profiles_version = match self.profiles.take() {
             Some(profiles) if rewritten.changed => profiles.commit()?,
             _ => self.state.profiles.version,
         };
-        let profiles = ProfilesState { version: profiles_version, files: rewritten.files, published };
+        let profiles = ProfilesState { version: profiles_version, files: rewritten.files, stale: rewritten.stale, published };
         let mut state = State { version: self.state.version + 1, catalog, events: self.state.events.clone(), profiles };
+        state.events.position = position.or(state.events.position);
         if shared.lake.is_some() {
             let (record, garbage) = (import.as_ref().map(|i| i.record.clone()), rewritten.replaced.clone());
             shared.meta.prepare(name, &Prepared { import: self.import.clone(), record, state: state.clone(), garbage }).await?;
             // The next writer may have to finish what is appended now, so the files must stay from here on.
             self.decided = true;
         }
-        self.append_events().await?;
-        state.events = EventsState::of(&self.table, shared.lake.is_some());
+        let (recent, settled) = self.parted()?;
+        if import.is_none() && shared.lake.is_none() && !settled.is_empty() {
+            // Files of the table belong to an import that the ledger has.
+            import = Some(ImportEntry { id: self.import.clone(), record: serde_json::json!({ "settled": true }) });
+        }
+        self.append_events(settled).await?;
+        state.events = state.events.at(&self.table, shared.lake.is_some());
+        state.events.recent.retain(|f| !self.merged.contains(&f.path));
+        state.events.recent.extend(recent);
         // From here on an error may come after the switch happened, so the files must stay; the next writer looks at the ledger.
         self.decided = true;
-        match shared.meta.switch(name, self.state.version, &state, import.as_ref(), &rewritten.replaced).await {
+        let (base, quarantine) = (self.state.version, quarantine.unwrap_or_default());
+        match shared.meta.switch_with(name, base, &state, import.as_ref(), &rewritten.replaced, &quarantine).await {
             Err(e @ StoreError::Conflict(_)) => {
                 self.decided = false;
                 return Err(e);
@@ -309,11 +383,21 @@ impl Writer {
         Ok(info)
     }
 
+    /// Files that stay beside the table, durably there, and those for the table.
+    fn parted(&self) -> Result<(Vec<RecentFile>, Vec<DataFile>)> {
+        let folder = self.workspace.shared.layout.recent(self.workspace.name());
+        let (recent, settled): (Vec<_>, Vec<_>) = self.files.iter().partition(|f| f.path.starts_with(&folder));
+        if !recent.is_empty() {
+            sync(&folder)?;
+        }
+        Ok((recent.into_iter().map(EventFile::recent).collect(), settled.into_iter().map(|f| f.data_file.clone()).collect()))
+    }
+
     /// Writes the profiles' changed chunks.
-    async fn rewrite_profiles(&mut self) -> Result<Rewritten> {
+    async fn rewrite_profiles(&mut self, extent: Extent) -> Result<Rewritten> {
         let columns = self.workspace.shared.layout.columns(self.workspace.name());
         let catalog = self.catalog.clone();
-        let done = self.profiles()?.rewrite(&catalog).await;
+        let done = self.profiles()?.rewrite(&catalog, extent).await;
         self.chunks = self.profiles()?.written().to_vec();
         let rewritten = done?;
         if rewritten.changed {
@@ -321,13 +405,14 @@ impl Writer {
         }
         Ok(Rewritten {
             files: rewritten.files,
+            stale: rewritten.stale,
             replaced: rewritten.replaced.into_iter().map(Garbage::Path).collect(),
             changed: rewritten.changed,
         })
     }
 
     /// Uploads the files and makes the profiles a table, if the lake is shared; the table that the state is to name.
-    async fn publish(&self, catalog: &Catalog, rewritten: &mut Rewritten) -> Result<Option<PublishedProfiles>> {
+    async fn share(&self, catalog: &Catalog, rewritten: &mut Rewritten) -> Result<Option<PublishedProfiles>> {
         let (shared, name) = (&self.workspace.shared, self.workspace.name());
         let before = &self.state.profiles.published;
         let Some(lake) = &shared.lake else { return Ok(before.clone()) };
@@ -349,27 +434,19 @@ impl Writer {
     }
 
     /// Appends the event files to the lake's table, durably.
-    async fn append_events(&mut self) -> Result<()> {
+    async fn append_events(&mut self, files: Vec<DataFile>) -> Result<()> {
         let (shared, name) = (&self.workspace.shared, self.workspace.name());
         let is_local = shared.lake.is_none();
         // Others read a shared table as of a snapshot, and with it the columns there were at the time.
         let grew = !is_local && self.table.metadata().current_snapshot_id().is_some() && schema_changed(&self.table);
-        if !self.files.is_empty() || grew {
+        if !files.is_empty() || grew {
             if is_local {
                 sync(&shared.data_folder(name))?;
             }
-            let files = self.files.iter().map(|f| f.data_file.clone()).collect();
             self.table = shared.tables().await?.append(&self.table, files, &self.import).await?;
         }
-        if is_local { sync_metadata(&shared.layout.table(name, EVENTS), self.started) } else { Ok(()) }
-    }
-}
-
-/// Refuses a plan of which something cannot be read rightly.
-fn readable(plan: EventsPlan) -> Result<EventsPlan> {
-    match plan.unsupported.first() {
-        Some(what) => Err(StoreError::Conflict(what.clone())),
-        None => Ok(plan),
+        let same = self.table.metadata_location() == Some(self.state.events.metadata_location.as_str());
+        if is_local && !same { sync_metadata(&shared.layout.table(name, EVENTS), self.started) } else { Ok(()) }
     }
 }
 
@@ -382,6 +459,7 @@ fn schema_changed(table: &Table) -> bool {
 /// The profiles' columnar form after a commit, and what the state before it names and this one does not.
 struct Rewritten {
     files: Vec<ProfileFile>,
+    stale: BTreeMap<u64, i64>,
     replaced: Vec<Garbage>,
     changed: bool,
 }

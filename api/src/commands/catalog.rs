@@ -1,17 +1,23 @@
 //! `muster catalog`: what the workspace knows to exist; `--set` declares more.
 
+use std::time::{Duration, Instant};
+
 use ingest::collect::check::check_schemas;
 use segment_core::catalog::{Catalog as Known, Scope};
 use segment_core::declare;
 use segment_core::json::Json;
 use segment_core::rules::Take;
 use segment_core::types::Type;
+use store::StoreError;
 
 use crate::args::{Catalog, Format};
 use crate::context;
 use crate::failure::Failure;
 use crate::output::{self, Table};
 
+/// How long a declaration waits for whoever has the workspace, and how often it looks.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+const WAIT_STEP: Duration = Duration::from_millis(10);
 /// The zone of a workspace that nobody stated one for.
 pub(crate) const TIMEZONE_DEFAULT: &str = "UTC";
 
@@ -32,12 +38,22 @@ pub(super) async fn run(args: Catalog) -> Result<(), Failure> {
                 Some(workspace) => workspace,
                 None => store.create_workspace(&args.place.workspace, zone.as_deref().unwrap_or(TIMEZONE_DEFAULT)).await?,
             };
-            let pinned = workspace.pin().await?;
-            let catalog = declare::declare(&pinned.catalog, &json).map_err(refused)?;
-            if catalog != *pinned.catalog {
-                workspace.set_catalog(pinned.version, &catalog).await?;
+            let began = Instant::now();
+            loop {
+                let (version, known) = workspace.catalog().await?;
+                let catalog = declare::declare(&known, &json).map_err(refused)?;
+                if catalog == known {
+                    break catalog;
+                }
+                match workspace.set_catalog(version, &catalog).await {
+                    // A server that publishes has the workspace for moments, and changes its state.
+                    Err(StoreError::Busy(_) | StoreError::Conflict(_)) if began.elapsed() < WAIT_MAX => tokio::time::sleep(WAIT_STEP).await,
+                    done => {
+                        done?;
+                        break catalog;
+                    }
+                }
             }
-            catalog
         }
     };
     let shown = declare::shown(&known);

@@ -68,7 +68,7 @@ fn window_json(w: &ShownWindow) -> Value {
 fn text(explained: &Explanation, as_of: i64, backend: &str, routing: &Routing) -> String {
     let mut out = format!("at {}, by {backend}, over {} users\n", format_instant(as_of), output::thousands(explained.users));
     if let Some(at) = explained.profiles_as_of {
-        out.push_str(&format!("profiles are a mirror of Cassandra, with all changes up to {}\n", format_instant(at)));
+        out.push_str(&format!("profiles have all changes up to {}\n", format_instant(at)));
     }
     out.push_str(&format!("\n{}", routing::table(routing)));
     if !explained.windows.is_empty() {

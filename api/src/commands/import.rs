@@ -17,7 +17,7 @@ use crate::{context, interrupt};
 
 /// How long an import waits for another one into the same workspace, and how often it looks whether that is over.
 const WAIT_MAX: Duration = Duration::from_secs(600);
-const WAIT_STEP: Duration = Duration::from_millis(200);
+const WAIT_STEP: Duration = Duration::from_millis(10);
 
 pub(super) async fn run(args: Import) -> Result<(), Failure> {
     if args.events.is_empty() && args.users.is_empty() && args.recipe.is_none() {

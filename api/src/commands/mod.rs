@@ -5,12 +5,15 @@ mod check;
 mod config;
 mod explain;
 mod import;
+mod key;
 mod list;
+mod quarantine;
 mod query;
 mod segment;
+mod serve;
 mod sql;
 
-use crate::args::{Cli, Command, Config, Format, List, QueryOutput, Segment};
+use crate::args::{Cli, Command, Config, Format, Key, List, Quarantine, QueryOutput, Segment};
 use crate::failure::Failure;
 
 /// Runs the command.
@@ -24,6 +27,9 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Catalog(args) => catalog::run(args).await,
         Command::Segment(command) => segment::run(command).await,
         Command::List(command) => list::run(command).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Key(command) => key::run(command).await,
+        Command::Quarantine(command) => quarantine::run(command).await,
         Command::Config(command) => config::run(command).await,
     }
 }
@@ -39,6 +45,9 @@ pub(crate) fn format(command: &Command) -> Format {
         Command::Check(a) => a.output,
         Command::Config(Config::Show(a) | Config::Check(a)) => a.printed.output,
         Command::Catalog(a) => a.printed.output,
+        Command::Serve(a) => a.printed.output,
+        Command::Key(Key::Create { printed, .. } | Key::List { printed, .. } | Key::Revoke { printed, .. }) => printed.output,
+        Command::Quarantine(Quarantine::List { printed, .. } | Quarantine::Replay { printed, .. }) => printed.output,
         Command::Segment(
             Segment::Save { printed, .. }
             | Segment::List { printed, .. }

@@ -135,7 +135,7 @@ impl Found {
             self.elapsed_ms()
         );
         if let Some(at) = self.ran.profiles_as_of() {
-            text.push_str(&format!("  profiles with all changes in Cassandra up to {}\n", format_instant(at)));
+            text.push_str(&format!("  profiles with all changes up to {}\n", format_instant(at)));
         }
         for id in self.ran.members.iter().take(SHOWN_IDS_MAX) {
             text.push_str(&format!("  {id}\n"));

@@ -77,7 +77,7 @@ pub(crate) const VARIABLE_PREFIX: &str = "MUSTER_";
 pub(crate) const FILE_SUFFIX: &str = "_file";
 
 /// The sections, in the order they are shown in.
-pub(crate) const SECTIONS: [&str; 7] = ["s3", "postgres", "lake", "cassandra", "trino", "parquet", "router"];
+pub(crate) const SECTIONS: [&str; 8] = ["s3", "postgres", "lake", "cassandra", "trino", "parquet", "router", "serve"];
 
 const HTTP: &[&str] = &["http://", "https://"];
 const POSTGRES: &[&str] = &["postgres://", "postgresql://"];
@@ -186,6 +186,22 @@ pub(crate) const KEYS: &[Key] = &[
     key("router", "trino_mib_per_s", RATE, Some("400"), "The same of `trino`"),
     key("router", "cassandra_start_ms", MS, Some("20"), "The smallest query by `cassandra`"),
     key("router", "cassandra_mib_per_s", RATE, Some("5"), "The same of `cassandra`, in bytes of the profiles' columnar form"),
+    key("serve", "listen", Kind::Text, Some("127.0.0.1:8420"), "The address and port that `muster serve` listens on (`--listen`)"),
+    key(
+        "serve",
+        "publish_ms",
+        Kind::Integer(1, 1000 * SECONDS_MAX),
+        Some("250"),
+        "Milliseconds that commits of collected messages begin apart at least; with a shared lake, 5000 or more make fewer files",
+    ),
+    key(
+        "serve",
+        "log_mib",
+        Kind::Integer(64, MIB_MAX),
+        Some("16384"),
+        "MiB that a workspace's log may have before senders are told to wait",
+    ),
+    key("serve", "stop_delay_ms", MS, Some("0"), "Milliseconds that a server which stops is not ready and takes requests still"),
 ];
 
 /// The key of that path.

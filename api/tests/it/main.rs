@@ -6,4 +6,5 @@ mod import;
 mod parallel;
 mod query;
 mod segment;
+mod serve;
 mod usage;

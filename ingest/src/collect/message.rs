@@ -49,3 +49,13 @@ pub enum Entry {
     /// What is set aside, to be read and replayed.
     Quarantined(Quarantined),
 }
+
+impl Entry {
+    /// The workspace that it was sent to.
+    pub fn workspace(&self) -> &str {
+        match self {
+            Self::Message(message) => &message.workspace,
+            Self::Quarantined(quarantined) => &quarantined.workspace,
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! The attributes that an event sets, by the catalog's rules.
 //!
-//! In: a message, and the rules. Out: what each of them makes of it, with its [`Order`]. Which of many writes counts is not decided here but by whoever
-//! stores them: of all writes of an attribute that with the greatest order, in whatever order they come and however often. What `identify` states
-//! is one of these writes: it stands against `last` and `last_time` by its time, and before any `first`, whose order is below all that is stated.
+//! In: a message, and the rules. Out: what each of them makes of it, with the time of the write. Which of many writes counts is not decided here but by
+//! whoever stores them: of all writes of an attribute that with the greatest time, in whatever order they come and however often. What `identify` states
+//! is one of these writes: it stands against `last` and `last_time` by its time, and before any `first`, whose time is below all that is stated.
 //!
 //! Deliberately absent: converting values to the attributes' types, and making a profile. An event sets attributes of a user and states nothing of their
 //! `first_seen_at`.
@@ -12,32 +12,8 @@ use std::collections::BTreeMap;
 use segment_core::json::Json;
 use segment_core::rules::{Rule, Take};
 use segment_core::time::format_instant;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::message::{Fact, Message};
-
-/// By what the writes of one user's attribute are ordered: that with the greatest counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Order {
-    /// What a store takes for the time of the write, in microseconds: the message's `ts`, or for `first` less than nothing by as much, so that the least
-    /// `ts` has the greatest.
-    pub written_at: i64,
-    /// Decides where that is equal: a hash of the message id, for `first` its complement.
-    pub tie: u64,
-}
-
-impl Order {
-    /// That of what a message states of its user, and of what its last one counts of.
-    pub fn latest(message: &Message) -> Self {
-        Self { written_at: message.ts, tie: xxh3_64(message.message_id.as_bytes()) }
-    }
-
-    /// That of what the first counts of.
-    pub fn earliest(message: &Message) -> Self {
-        let Self { written_at, tie } = Self::latest(message);
-        Self { written_at: written_at.saturating_neg(), tie: !tie }
-    }
-}
 
 /// What an event sets one attribute to.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,8 +22,9 @@ pub struct Derived {
     pub attribute: String,
     /// Its value, not null; not yet converted to the attribute's type.
     pub value: Json,
-    /// Which one counts, of those of several events.
-    pub order: Order,
+    /// What a store takes for the time of the write, in microseconds, of which the greatest counts: the event's `ts`, or for `first` less than nothing
+    /// by as much, so that the least `ts` has the greatest.
+    pub written_at: i64,
 }
 
 /// What a message sets. Facts about a user set nothing by rules, nor do events without the property.
@@ -59,12 +36,12 @@ pub fn derive(rules: &BTreeMap<String, Rule>, message: &Message) -> Vec<Derived>
     }
     let properties = Json::parse(properties).unwrap_or(Json::Null);
     let derived = rules.filter_map(|(attribute, rule)| {
-        let (value, order) = match &rule.take {
-            Take::Last(path) => (find(&properties, path)?.clone(), Order::latest(message)),
-            Take::First(path) => (find(&properties, path)?.clone(), Order::earliest(message)),
-            Take::LastTime => (Json::String(format_instant(message.ts)), Order::latest(message)),
+        let (value, written_at) = match &rule.take {
+            Take::Last(path) => (find(&properties, path)?.clone(), message.ts),
+            Take::First(path) => (find(&properties, path)?.clone(), message.ts.saturating_neg()),
+            Take::LastTime => (Json::String(format_instant(message.ts)), message.ts),
         };
-        Some(Derived { attribute: attribute.clone(), value, order })
+        Some(Derived { attribute: attribute.clone(), value, written_at })
     });
     derived.collect()
 }
@@ -95,7 +72,7 @@ mod tests {
         let derived = derive(&rules, &message(1_500_000, "m", event(name, properties)));
         let found: Vec<String> = derived.iter().map(|d| d.value.to_text()).collect();
         assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{properties}");
-        assert!(derived.iter().all(|d| d.order.written_at == written_at && d.attribute == "a"));
+        assert!(derived.iter().all(|d| d.written_at == written_at && d.attribute == "a"));
     }
 
     #[test]
@@ -120,13 +97,6 @@ mod tests {
         assert_eq!(derive(&rules, &message(1, "m", fact)), []);
     }
 
-    #[test]
-    fn at_the_ends_of_time() {
-        let order = |ts| (Order::earliest(&message(ts, "m", event("e", "{}"))), Order::latest(&message(ts, "m", event("e", "{}"))));
-        assert!(order(i64::MIN).0 > order(0).0 && order(0).0 > order(i64::MAX).0);
-        assert!(order(i64::MIN).1 < order(0).1 && order(0).1 < order(i64::MAX).1);
-    }
-
     fn declared() -> BTreeMap<String, Rule> {
         let rule = |event: &str, take| Rule { event: event.to_owned(), take };
         BTreeMap::from([
@@ -136,7 +106,7 @@ mod tests {
         ])
     }
 
-    /// Messages with ids of their own, at few instants.
+    /// Messages with ids and instants of their own.
     fn messages() -> impl Strategy<Value = Vec<Message>> {
         let value = prop_oneof![Just("null".to_owned()), (0u8..100).prop_map(|n| n.to_string()), Just("[1]".to_owned())];
         let fact = prop_oneof![
@@ -145,9 +115,9 @@ mod tests {
             2 => Just(event("see", "{}")),
             1 => value.prop_map(|v| Fact::Attributes { attributes: format!(r#"{{"last":{v},"first":{v}}}"#) }),
         ];
-        prop::collection::vec((1i64..5, fact), 0..20).prop_map(|all| {
-            let message = |(i, (ts, fact))| message(ts, &format!("id-{i}"), fact);
-            all.into_iter().enumerate().map(message).collect()
+        prop::collection::vec(fact, 0..20).prop_map(|all| {
+            let message = |(i, fact)| message(i, &format!("id-{i}"), fact);
+            (1..).zip(all).map(message).collect()
         })
     }
 
@@ -171,7 +141,7 @@ mod tests {
     /// All at hand and in their order: plainly the last, the first, or what was stated.
     fn oracle(messages: &[Message]) -> BTreeMap<&'static str, Json> {
         let mut sorted: Vec<&Message> = messages.iter().collect();
-        sorted.sort_by_key(|m| (m.ts, xxh3_64(m.message_id.as_bytes())));
+        sorted.sort_by_key(|m| m.ts);
         let last = sorted.iter().rev().find_map(|m| had(m, "buy", Some(&["p"])).or_else(|| stated(m, "last")));
         let first = sorted.iter().rev().find_map(|m| stated(m, "first"));
         let first = first.or_else(|| sorted.iter().find_map(|m| had(m, "buy", Some(&["in", "p"]))));
@@ -196,14 +166,14 @@ mod tests {
             })
         ) {
             let rules = declared();
-            let mut store: BTreeMap<String, (Order, Json)> = BTreeMap::new();
+            let mut store: BTreeMap<String, (i64, Json)> = BTreeMap::new();
             for message in &arriving {
                 let stated = ["last", "first"].into_iter().filter_map(|name| {
-                    Some(Derived { attribute: name.to_owned(), value: stated(message, name)?, order: Order::latest(message) })
+                    Some(Derived { attribute: name.to_owned(), value: stated(message, name)?, written_at: message.ts })
                 });
                 for write in derive(&rules, message).into_iter().chain(stated) {
-                    if store.get(&write.attribute).is_none_or(|(order, _)| *order <= write.order) {
-                        store.insert(write.attribute, (write.order, write.value));
+                    if store.get(&write.attribute).is_none_or(|(at, _)| *at <= write.written_at) {
+                        store.insert(write.attribute, (write.written_at, write.value));
                     }
                 }
             }

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, NullArray, StringBuilder,
-    TimestampMicrosecondBuilder, new_null_array,
+    ArrayBuilder, ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int32Builder, Int64Builder, StringBuilder,
+    TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -21,21 +21,28 @@ use store::{ColumnsBuilder, LAKE_TIMEZONE};
 
 use crate::cell::{Cell, Cells};
 use crate::error::{ImportError, Result};
+use crate::origin::Origins;
 use crate::record::Record;
 use crate::shape::Shape;
 use crate::stats::{Fate, Stats, is_whole};
+
+/// The shard of the one log there is.
+const LOG_SHARD: i32 = 0;
 
 /// Builds batches.
 pub(crate) struct EventsBuilder<'a> {
     shape: &'a Shape,
     events: &'a [Arc<str>],
     schema: SchemaRef,
-    received_at: i64,
+    origins: Origins<'a>,
     event: StringBuilder,
     user_no: Int64Builder,
     user_id: StringBuilder,
     ts: TimestampMicrosecondBuilder,
     message_id: StringBuilder,
+    received_at: TimestampMicrosecondBuilder,
+    log_shard: Int32Builder,
+    log_offset: Int64Builder,
     extra: StringBuilder,
     fields: Vec<FieldBuilder>,
     pub(crate) rows: usize,
@@ -59,18 +66,21 @@ enum Out {
 }
 
 impl<'a> EventsBuilder<'a> {
-    pub(crate) fn new(catalog: &Catalog, shape: &'a Shape, events: &'a [Arc<str>], schema: SchemaRef, received_at: i64) -> Self {
+    pub(crate) fn new(catalog: &Catalog, shape: &'a Shape, events: &'a [Arc<str>], schema: SchemaRef, origins: Origins<'a>) -> Self {
         let time = || TimestampMicrosecondBuilder::new().with_timezone(LAKE_TIMEZONE);
         Self {
             shape,
             events,
             schema,
-            received_at,
+            origins,
             event: StringBuilder::new(),
             user_no: Int64Builder::new(),
             user_id: StringBuilder::new(),
             ts: time(),
             message_id: StringBuilder::new(),
+            received_at: time(),
+            log_shard: Int32Builder::new(),
+            log_offset: Int64Builder::new(),
             extra: StringBuilder::new(),
             fields: catalog.properties.iter().map(|(name, field)| FieldBuilder::new(name, field)).collect(),
             rows: 0,
@@ -85,6 +95,10 @@ impl<'a> EventsBuilder<'a> {
         self.user_id.append_value(record.user_id);
         self.ts.append_value(record.ts);
         self.message_id.append_value(record.message_id);
+        let origin = self.origins.of(record.seq)?;
+        self.received_at.append_value(origin.received_at);
+        self.log_shard.append_option(origin.offset.map(|_| LOG_SHARD));
+        self.log_offset.append_option(origin.offset.map(|offset| offset as i64));
         self.stats.event(record.event);
         let mut kept: Vec<(u32, Cell<'_>)> = Vec::new();
         let mut cells = Cells::new(record.cells);
@@ -131,21 +145,15 @@ impl<'a> EventsBuilder<'a> {
     /// The rows so far, starting anew.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
         let rows = std::mem::take(&mut self.rows);
-        let mut received = TimestampMicrosecondBuilder::with_capacity(rows).with_timezone(LAKE_TIMEZONE);
-        received.append_slice(&vec![self.received_at; rows]);
-        let nulls = |name: &str| match self.schema.field_with_name(name) {
-            Ok(field) => new_null_array(field.data_type(), rows),
-            Err(_) => Arc::new(NullArray::new(rows)),
-        };
         let mut arrays: Vec<ArrayRef> = vec![
             Arc::new(self.event.finish()),
             Arc::new(self.user_no.finish()),
             Arc::new(self.user_id.finish()),
             Arc::new(self.ts.finish()),
             Arc::new(self.message_id.finish()),
-            Arc::new(received.finish()),
-            nulls("log_shard"),
-            nulls("log_offset"),
+            Arc::new(self.received_at.finish()),
+            Arc::new(self.log_shard.finish()),
+            Arc::new(self.log_offset.finish()),
             Arc::new(self.extra.finish()),
         ];
         for field in &mut self.fields {

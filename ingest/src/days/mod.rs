@@ -14,6 +14,7 @@ use store::{EventFileWriter, Seen, Writer};
 
 use crate::error::{ImportError, Result};
 use crate::limits::{BATCH_BYTES, BATCH_ROWS};
+use crate::origin::Origins;
 use crate::pipeline::threads;
 use crate::record::Record;
 use crate::request::Progress;
@@ -33,7 +34,7 @@ pub(crate) struct Job<'a> {
     /// Event names by number.
     pub(crate) events: &'a [Arc<str>],
     pub(crate) duplicates: &'a RoaringTreemap,
-    pub(crate) received_at: i64,
+    pub(crate) origins: Origins<'a>,
     pub(crate) scratch: &'a Path,
     pub(crate) memory_bytes: usize,
     pub(crate) progress: &'a dyn Progress,
@@ -87,7 +88,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Writes one day's rows; the file is still to be finished.
 fn write_day(job: &Job<'_>, sorter: Sorter<'_>, mut file: EventFileWriter) -> Result<(EventFileWriter, Vec<Seen>, Stats)> {
-    let mut builder = EventsBuilder::new(job.catalog, job.shape, job.events, file.schema().clone(), job.received_at);
+    let mut builder = EventsBuilder::new(job.catalog, job.shape, job.events, file.schema().clone(), job.origins);
     let mut spans = Spans::default();
     let mut bytes = 0;
     sorter.finish(|record| {

@@ -234,7 +234,7 @@ fn time(json: &Option<Json>, field: &str, context: &Context<'_>) -> Checked<Opti
 }
 
 /// Makes cells of properties or attributes.
-fn put_cells(builder: &mut Builder<'_>, others: Members) -> Result<()> {
+pub(crate) fn put_cells(builder: &mut Builder<'_>, others: Members) -> Result<()> {
     let Json::Object(others) = normalize_dotted(Json::Object(others)) else { return Ok(()) };
     // Those with a dot are among the others, to become paths.
     for (field, value) in builder.context.mapping.constants().filter(|(field, _)| !field.contains('.')) {

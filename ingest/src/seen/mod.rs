@@ -21,6 +21,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 pub use intake::{Intake, Outcome};
+#[cfg(feature = "collect")]
+pub(crate) use run::{Entry, Run, write as write_run};
 
 /// Bounds of what is remembered.
 #[derive(Debug, Clone)]

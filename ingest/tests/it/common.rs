@@ -23,7 +23,7 @@ pub const HOUR: i64 = 3_600_000_000;
 
 pub struct World {
     pub folder: TempDir,
-    _store: Store,
+    pub store: Store,
     pub workspace: Workspace,
     pub now: i64,
 }
@@ -48,7 +48,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().join("data")).await.unwrap();
         let workspace = store.create_workspace("w", zone).await.unwrap();
-        Self { folder, _store: store, workspace, now: NOW }
+        Self { folder, store, workspace, now: NOW }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -7,6 +7,8 @@ mod common;
 mod formats;
 mod learning;
 mod mapping;
+#[cfg(feature = "collect")]
+mod published;
 #[cfg(feature = "recipes")]
 mod real;
 #[cfg(feature = "recipes")]

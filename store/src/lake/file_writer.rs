@@ -23,6 +23,7 @@ use crate::error::{Attempt, Result, StoreError};
 use crate::lake::metrics::{Place, data_file};
 use crate::lake::order::{Keys, Last, continues};
 use crate::lake::schema::with_field_ids;
+use crate::recent::RecentFile;
 
 /// The most rows of a row group.
 pub const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
@@ -104,6 +105,11 @@ impl EventFile {
     /// The UTC day of its events.
     pub fn day(&self) -> i32 {
         self.day
+    }
+
+    /// As a state names it while it is not in the table.
+    pub(crate) fn recent(&self) -> RecentFile {
+        RecentFile { path: self.path.clone(), day: self.day, rows: self.rows(), size_bytes: self.size_bytes() }
     }
 }
 

@@ -15,8 +15,10 @@ use crate::error::{Attempt, Result, StoreError};
 use crate::lake::blocking::LakeReader;
 use crate::lake::deletes::{Deleted, Wanted, deleted};
 use crate::lake::objects::Objects;
+use crate::lake::order::DAY_US;
 use crate::lake::schema::field_id;
 use crate::lake::tables::local_path;
+use crate::recent::RecentFile;
 
 /// Events that a query may need: a row is needed if any of the reads takes it. Planning may return more, never less.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +52,12 @@ impl EventRead {
             predicate = predicate.and(Reference::new("event").starts_with(Datum::string(prefix)));
         }
         Some(predicate)
+    }
+
+    /// Whether events of a UTC day may be needed.
+    fn may_need(&self, day: i32) -> bool {
+        let (start, nothing) = (i64::from(day) * DAY_US, self.names.as_ref().is_some_and(Vec::is_empty));
+        !nothing && start < self.end && self.start.is_none_or(|from| from < self.end && from < start + DAY_US)
     }
 }
 
@@ -119,11 +127,22 @@ pub struct EventsSnapshot {
     snapshot_id: Option<i64>,
     schema: SchemaRef,
     objects: Option<Arc<Objects>>,
+    recent: Arc<[RecentFile]>,
 }
 
 impl EventsSnapshot {
     pub(crate) fn new(table: Table, snapshot_id: Option<i64>, schema: SchemaRef, objects: Option<Arc<Objects>>) -> Self {
-        Self { table, snapshot_id, schema, objects }
+        Self { table, snapshot_id, schema, objects, recent: Arc::default() }
+    }
+
+    /// With files of collected events that are not in the table yet.
+    pub(crate) fn with_recent(self, recent: Vec<RecentFile>) -> Self {
+        Self { recent: recent.into(), ..self }
+    }
+
+    /// Whether there never was an event.
+    pub fn is_empty(&self) -> bool {
+        self.snapshot_id.is_none() && self.recent.is_empty()
     }
 
     /// How files on S3 are reached; `None` if the lake is in the directory.
@@ -162,11 +181,39 @@ impl EventsSnapshot {
     /// Safe: it only reads.
     pub async fn plan(&self, reads: &[EventRead]) -> Result<EventsPlan> {
         let predicates = reads.iter().filter_map(EventRead::predicate).collect();
-        self.plan_where(any(predicates)).await
+        let mut plan = self.plan_table(any(predicates)).await?;
+        self.add_recent(&mut plan, |day| reads.iter().any(|read| read.may_need(day)));
+        Ok(plan)
     }
 
-    /// Plans what a predicate needs; nothing for none.
-    pub(crate) async fn plan_where(&self, predicate: Option<Predicate>) -> Result<EventsPlan> {
+    /// Plans what a predicate needs.
+    pub(crate) async fn plan_where(&self, predicate: Predicate) -> Result<EventsPlan> {
+        let mut plan = self.plan_table(Some(predicate)).await?;
+        self.add_recent(&mut plan, |_| true);
+        Ok(plan)
+    }
+
+    /// Adds the recent files of the days that are needed.
+    fn add_recent(&self, plan: &mut EventsPlan, needed: impl Fn(i32) -> bool) {
+        for file in self.recent.iter() {
+            plan.files_total += 1;
+            plan.rows_total += file.rows;
+            plan.bytes_total += file.size_bytes;
+            if needed(file.day) && plan.unsupported.is_empty() {
+                plan.files.push(DataFileInfo {
+                    place: FilePlace::Local(file.path.clone()),
+                    size_bytes: file.size_bytes,
+                    rows: file.rows,
+                    day: file.day,
+                    deleted: Deleted::default(),
+                });
+            }
+        }
+        plan.files.sort_by(|a, b| (a.day, &a.place).cmp(&(b.day, &b.place)));
+    }
+
+    /// Plans what a predicate needs of the table; nothing for none.
+    async fn plan_table(&self, predicate: Option<Predicate>) -> Result<EventsPlan> {
         let Some(snapshot_id) = self.snapshot_id else { return Ok(EventsPlan::default()) };
         let snapshot = self.table.metadata().snapshot_by_id(snapshot_id);
         let snapshot = snapshot.ok_or_else(|| StoreError::corrupt_plain(format!("the lake has no snapshot {snapshot_id}")))?;
@@ -219,7 +266,6 @@ impl EventsSnapshot {
                 deleted: deleted.remove(&task.data_file_path).unwrap_or_default(),
             });
         }
-        plan.files.sort_by(|a, b| (a.day, &a.place).cmp(&(b.day, &b.place)));
         Ok(plan)
     }
 }

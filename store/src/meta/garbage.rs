@@ -85,14 +85,17 @@ impl Meta {
     }
 
     /// Forgets what was removed.
-    pub(crate) async fn forget_garbage(&self, workspace: &str, entry: &Garbage) -> Result<()> {
-        sqlx::query("DELETE FROM garbage WHERE workspace = ? AND path = ?")
-            .bind(workspace)
-            .bind(entry.text()?)
-            .execute(&self.pool)
-            .await
-            .attempt("forget removed files")?;
-        Ok(())
+    pub(crate) async fn forget_garbage(&self, workspace: &str, entries: &[Garbage]) -> Result<()> {
+        let mut tx = self.pool.begin().await.attempt("forget removed files")?;
+        for entry in entries {
+            sqlx::query("DELETE FROM garbage WHERE workspace = ? AND path = ?")
+                .bind(workspace)
+                .bind(entry.text()?)
+                .execute(&mut *tx)
+                .await
+                .attempt("forget removed files")?;
+        }
+        tx.commit().await.attempt("forget removed files")
     }
 }
 
@@ -121,7 +124,13 @@ mod tests {
         let state = |version| State {
             version,
             catalog: Catalog::new("UTC"),
-            events: EventsState { metadata_location: String::new(), snapshot_id: None, field_ids: BTreeMap::new() },
+            events: EventsState {
+                metadata_location: String::new(),
+                snapshot_id: None,
+                field_ids: BTreeMap::new(),
+                recent: Vec::new(),
+                position: None,
+            },
             profiles: ProfilesState::default(),
         };
         meta.insert_workspace("w", &state(1)).await.unwrap();
@@ -132,7 +141,7 @@ mod tests {
         assert!(meta.old_garbage("w", Duration::from_secs(3600)).await.unwrap().is_empty(), "it is young");
         let old = meta.old_garbage("w", Duration::ZERO).await.unwrap();
         assert!(old.len() == all.len() && all.iter().all(|entry| old.contains(entry)), "{old:?}");
-        meta.forget_garbage("w", &all[1]).await.unwrap();
+        meta.forget_garbage("w", &all[1..2]).await.unwrap();
         assert_eq!(meta.garbage("w").await.unwrap().len(), 2);
     }
 }

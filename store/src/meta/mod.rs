@@ -1,4 +1,5 @@
-//! Metadata in SQLite: workspaces and their state rows, segments, lists, the ledger of imports, garbage, uploads under way.
+//! Metadata in SQLite: workspaces and their state rows, segments, lists, the ledger of imports, garbage, uploads
+//! under way, keys, the quarantine.
 //!
 //! In and out: the rows below. Invariants: a state row changes by [`Meta::switch`] alone, in one transaction with the
 //! ledger and the garbage it makes; [`Meta::read`] sees everything as of one moment.
@@ -7,7 +8,9 @@
 
 mod documents;
 mod garbage;
+mod keys;
 mod prepared;
+pub(crate) mod quarantine;
 mod settings;
 mod state;
 mod uploads;
@@ -22,7 +25,9 @@ use crate::lock::Lock;
 
 pub use documents::SegmentInfo;
 pub(crate) use garbage::{Garbage, remove};
+pub use keys::{KeyInfo, KeyKind};
 pub(crate) use prepared::Prepared;
+pub use quarantine::{Quarantine, QuarantinedRow, Unusable};
 pub(crate) use settings::LakeIdentity;
 pub use state::ImportInfo;
 pub(crate) use state::{EventsState, ImportEntry, ProfilesState, PublishedProfiles, Reading, State};
@@ -32,7 +37,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections of one process to the metadata.
 const CONNECTIONS_MAX: u32 = 4;
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 12] = [
     "CREATE TABLE IF NOT EXISTS workspaces (
         name TEXT PRIMARY KEY, version INTEGER NOT NULL, catalog TEXT NOT NULL, events TEXT NOT NULL, profiles TEXT NOT NULL,
         next_list INTEGER NOT NULL DEFAULT 1, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT",
@@ -52,6 +57,14 @@ const TABLES: [&str; 8] = [
         workspace TEXT NOT NULL, import TEXT NOT NULL, uri TEXT NOT NULL, PRIMARY KEY (workspace, uri)) STRICT",
     "CREATE TABLE IF NOT EXISTS prepared (
         workspace TEXT PRIMARY KEY, import TEXT NOT NULL, version INTEGER NOT NULL, catalog TEXT NOT NULL, rest TEXT NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS keys (
+        id TEXT PRIMARY KEY, workspace TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, hash BLOB NOT NULL UNIQUE,
+        created_at INTEGER NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS quarantine (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, bytes INTEGER NOT NULL, received_at INTEGER NOT NULL,
+        reason TEXT NOT NULL, pointer TEXT NOT NULL, message TEXT NOT NULL, replay INTEGER NOT NULL DEFAULT 0, entry BLOB NOT NULL) STRICT",
+    "CREATE INDEX IF NOT EXISTS quarantine_by_workspace ON quarantine (workspace, id, bytes, replay)",
+    "CREATE TABLE IF NOT EXISTS quarantine_dropped (workspace TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT",
 ];
 
 /// The metadata of a data directory.

@@ -7,10 +7,12 @@ use segment_core::catalog::Catalog;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, Sqlite, Transaction};
 
+use super::quarantine::Quarantine;
 use super::{Garbage, Meta, now_us, unsigned};
 use crate::error::{Attempt, Result, StoreError};
 use crate::lists::ListInfo;
 use crate::profiles::ProfileFile;
+use crate::recent::{LogPosition, RecentFile};
 
 /// What a workspace's state row says.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,17 +37,32 @@ pub(crate) struct EventsState {
     /// The field ids of the columns, by name, if other engines may change them; else none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) field_ids: BTreeMap<String, i32>,
+    /// Files of collected events that are not in the table yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) recent: Vec<RecentFile>,
+    /// How much of the log of collected messages the state holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) position: Option<LogPosition>,
 }
 
 impl EventsState {
-    /// The table as it is; with its columns' ids, if it is shared.
+    /// The table as it is; with its columns' ids, if it is shared. Nothing was collected.
     pub(crate) fn of(table: &Table, shared: bool) -> Self {
+        let nothing =
+            Self { metadata_location: String::new(), snapshot_id: None, field_ids: BTreeMap::new(), recent: Vec::new(), position: None };
+        nothing.at(table, shared)
+    }
+
+    /// The same with the table as it is now.
+    pub(crate) fn at(&self, table: &Table, shared: bool) -> Self {
         let metadata = table.metadata();
         let fields = metadata.current_schema().as_struct().fields().iter().filter(|_| shared);
         Self {
             metadata_location: table.metadata_location().unwrap_or_default().to_owned(),
             snapshot_id: metadata.current_snapshot_id(),
             field_ids: fields.map(|f| (f.name.clone(), f.id)).collect(),
+            recent: self.recent.clone(),
+            position: self.position.clone(),
         }
     }
 
@@ -76,6 +93,9 @@ pub(crate) struct ProfilesState {
     pub(crate) version: u64,
     /// The files, by user number.
     pub(crate) files: Vec<ProfileFile>,
+    /// Chunks whose files lack changes that the key-value store has, and since when, microseconds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) stale: BTreeMap<u64, i64>,
     /// Their table in a shared lake.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) published: Option<PublishedProfiles>,
@@ -226,6 +246,19 @@ impl Meta {
         import: Option<&ImportEntry>,
         garbage: &[Garbage],
     ) -> Result<()> {
+        self.switch_with(workspace, expected, state, import, garbage, &Quarantine::default()).await
+    }
+
+    /// The same, putting messages into quarantine at the same moment.
+    pub(crate) async fn switch_with(
+        &self,
+        workspace: &str,
+        expected: u64,
+        state: &State,
+        import: Option<&ImportEntry>,
+        garbage: &[Garbage],
+        quarantine: &Quarantine,
+    ) -> Result<()> {
         let now = now_us();
         let mut tx = self.pool.begin().await.attempt("commit the state")?;
         let done = sqlx::query(
@@ -252,6 +285,7 @@ impl Meta {
         super::uploads::forget(&mut tx, workspace).await?;
         super::prepared::forget(&mut tx, workspace).await?;
         super::garbage::insert(&mut tx, workspace, garbage, state.version, now).await?;
+        super::quarantine::insert(&mut tx, workspace, quarantine).await?;
         tx.commit().await.attempt("commit the state")
     }
 

@@ -1,6 +1,7 @@
-//! Writing one chunk of the columnar form: the users of a range of numbers.
+//! Writing one file of the columnar form: the users of a range of numbers, a chunk or its end.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use parquet::arrow::ArrowWriter;
@@ -22,6 +23,11 @@ const ROW_GROUP_ROWS: usize = 1 << 17;
 /// Users of a batch, and bytes of stored rows after which it ends.
 const BATCH_ROWS: usize = 1 << 15;
 const BATCH_BYTES: usize = 32 << 20;
+
+/// The numbers of a chunk.
+pub(crate) fn range(chunk: u64) -> Range<u64> {
+    (chunk << CHUNK_BITS)..((chunk + 1) << CHUNK_BITS)
+}
 
 /// Refuses a value that the catalog has no attribute for, which the columns would drop.
 fn check_known(catalog: &Catalog, row: &Row) -> Result<()> {
@@ -47,15 +53,15 @@ fn profile_row<'r>(number: u64, id: &'r str, row: Option<&'r Row>, seen: Option<
     ProfileRow { user_no: number, user_id: id, first_seen_at, last_seen_at, values: values.collect(), raw: raw.collect() }
 }
 
-/// Writes a chunk to a new file, whose path goes into `written`; `None` if nobody is in it.
+/// Writes the users of a range within a chunk to a new file, whose path goes into `written`; `None` if nobody is in it.
 pub(crate) fn write(
     transaction: &WriteTransaction,
     folder: &Path,
-    chunk: u64,
+    range: Range<u64>,
     catalog: &Catalog,
     written: &mut Vec<PathBuf>,
 ) -> Result<Option<ProfileFile>> {
-    let path = folder.join(format!("{chunk:06}-{}.parquet", Uuid::new_v4().simple()));
+    let path = folder.join(format!("{:06}-{}.parquet", range.start >> CHUNK_BITS, Uuid::new_v4().simple()));
     written.push(path.clone());
     let file = File::create_new(&path).map_err(|e| StoreError::io("make", &path, e))?;
     let schema = profiles_schema(catalog);
@@ -64,7 +70,6 @@ pub(crate) fn write(
     let mut batch = ProfileBatch::new(catalog);
     let (mut rows, mut min, mut max, mut bytes) = (0, u64::MAX, 0, 0);
 
-    let range = (chunk << CHUNK_BITS)..((chunk + 1) << CHUNK_BITS);
     let names = transaction.open_table(NAMES).attempt("read profiles")?;
     let profiles = transaction.open_table(PROFILES).attempt("read profiles")?;
     let seen = transaction.open_table(SEEN).attempt("read profiles")?;

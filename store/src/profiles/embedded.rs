@@ -6,8 +6,10 @@
 //! Tables: `ids` (user id → number), `names` (number → user id), `profiles` (number → [`Row`]), `seen` (number → first
 //! and last event), `meta` (the commit's version, the next number). Erased users leave no row; numbers only grow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
@@ -16,8 +18,10 @@ use segment_core::catalog::Catalog;
 use super::chunk::{self, CHUNK_BITS};
 use super::numbers::{ByUser, Numbers, Spans};
 use super::row::{Row, first_seen_at};
+use super::writing::{Extent, RewrittenProfiles};
 use super::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, profiles_schema};
 use crate::error::{Attempt, Result, StoreError};
+use crate::meta::{ProfilesState, now_us};
 
 pub(super) const IDS: TableDefinition<&str, u64> = TableDefinition::new("ids");
 pub(super) const NAMES: TableDefinition<u64, &str> = TableDefinition::new("names");
@@ -29,6 +33,8 @@ const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 const CACHE_BYTES: usize = 512 << 20;
 /// New users held back, to be written in order.
 const FRESH_MAX: usize = 1 << 19;
+/// Files of one chunk: with more it is rewritten.
+const ENDS_MAX: usize = 16;
 /// How many shards give numbers, and which of them this is.
 const SHARDS: u64 = 1;
 const SHARD: u64 = 0;
@@ -41,14 +47,21 @@ pub(crate) struct EmbeddedProfiles {
     /// `None`: numbers are given here.
     give: Option<GiveNumbers>,
     transaction: WriteTransaction,
-    _database: Database,
+    _database: Arc<Database>,
     folder: PathBuf,
     version: u64,
     next: u64,
     numbers: Numbers,
     fresh: ByUser,
     seen: Spans,
+    /// Users with numbers below are in the columnar form, or in a chunk of it that is stale.
+    shown: u64,
+    /// Chunks of which users below changed.
     dirty: BTreeSet<u64>,
+    /// Chunks of which users from there on changed.
+    grown: BTreeSet<u64>,
+    /// Chunks whose files lack changes, and since when, microseconds.
+    stale: BTreeMap<u64, i64>,
     files: Vec<ProfileFile>,
     written: Vec<PathBuf>,
 }
@@ -59,8 +72,13 @@ impl EmbeddedProfiles {
     /// # Errors
     ///
     /// `Corrupt` if it is neither at that version nor one beyond.
-    pub(crate) fn open(path: &Path, folder: &Path, version: u64, files: Vec<ProfileFile>) -> Result<Self> {
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create(path).attempt(&format!("open {}", path.display()))?;
+    pub(crate) fn open(path: &Path, folder: &Path, state: ProfilesState) -> Result<Self> {
+        Self::over(Arc::new(database(path).attempt(&format!("open {}", path.display()))?), folder, state)
+    }
+
+    /// The same over a store that is open.
+    pub(crate) fn over(database: Arc<Database>, folder: &Path, state: ProfilesState) -> Result<Self> {
+        let ProfilesState { version, files, stale, .. } = state;
         if stored_version(&database)? != version {
             take_back(&database, version)?;
         }
@@ -90,7 +108,10 @@ impl EmbeddedProfiles {
             numbers: Numbers::default(),
             fresh: ByUser::default(),
             seen: Spans::default(),
+            shown: next * SHARDS,
             dirty: BTreeSet::new(),
+            grown: BTreeSet::new(),
+            stale,
             files,
             written: Vec::new(),
         })
@@ -98,7 +119,7 @@ impl EmbeddedProfiles {
 
     /// An empty store of what is to be written elsewhere, which gives the numbers.
     pub(crate) fn pending(path: &Path, folder: &Path, give: GiveNumbers) -> Result<Self> {
-        Ok(Self { give: Some(give), ..Self::open(path, folder, 0, Vec::new())? })
+        Ok(Self { give: Some(give), ..Self::open(path, folder, ProfilesState::default())? })
     }
 
     /// Who has something written, by number, from one on: `max` at most.
@@ -223,7 +244,8 @@ impl EmbeddedProfiles {
             let after = row.encode()?;
             if before.as_ref() != Some(&after) {
                 table.insert(number, after.as_slice()).attempt("write profiles")?;
-                self.dirty.insert(number >> CHUNK_BITS);
+                let changed = if number < self.shown { &mut self.dirty } else { &mut self.grown };
+                changed.insert(number >> CHUNK_BITS);
             }
         }
         Ok(())
@@ -251,7 +273,8 @@ impl EmbeddedProfiles {
             let after = before.map_or((first, last), |(f, l)| (f.min(first), l.max(last)));
             if before != Some(after) {
                 table.insert(number, after).attempt("write profiles")?;
-                self.dirty.insert(number >> CHUNK_BITS);
+                let changed = if number < self.shown { &mut self.dirty } else { &mut self.grown };
+                changed.insert(number >> CHUNK_BITS);
             }
         }
         Ok(())
@@ -311,18 +334,29 @@ impl EmbeddedProfiles {
             profiles.remove(number).attempt("write profiles")?;
             seen.remove(number).attempt("write profiles")?;
             self.numbers.remove(user_id);
-            self.dirty.insert(number >> CHUNK_BITS);
+            let changed = if number < self.shown { &mut self.dirty } else { &mut self.grown };
+            changed.insert(number >> CHUNK_BITS);
             erased += 1;
         }
         Ok(erased)
     }
 
-    /// Rewrites the chunks with changes and returns all files; the second part is those replaced.
-    pub(crate) fn rewrite(&mut self, catalog: &Catalog) -> Result<(Vec<ProfileFile>, Vec<PathBuf>)> {
+    /// Brings the columnar form up to date, all of it or what is most pressing.
+    pub(crate) fn rewrite(&mut self, catalog: &Catalog, extent: Extent) -> Result<RewrittenProfiles> {
         self.flush()?;
-        let mut replaced = Vec::new();
+        let changed = !(self.dirty.is_empty() && self.grown.is_empty());
+        let now = now_us();
         for chunk in std::mem::take(&mut self.dirty) {
-            let file = chunk::write(&self.transaction, &self.folder, chunk, catalog, &mut self.written)?;
+            self.stale.entry(chunk).or_insert(now);
+        }
+        let grown = std::mem::take(&mut self.grown);
+        let (whole, ends) = match extent {
+            Extent::All => (self.stale.keys().copied().chain(grown).collect(), Vec::new()),
+            Extent::Pressing { bytes } => self.pressing(grown, bytes),
+        };
+        let mut replaced = Vec::new();
+        for chunk in whole {
+            let file = chunk::write(&self.transaction, &self.folder, chunk::range(chunk), catalog, &mut self.written)?;
             self.files.retain(|f| {
                 let same = f.user_no_min >> CHUNK_BITS == chunk;
                 if same {
@@ -331,9 +365,42 @@ impl EmbeddedProfiles {
                 !same
             });
             self.files.extend(file);
+            self.stale.remove(&chunk);
+        }
+        for range in ends {
+            let file = chunk::write(&self.transaction, &self.folder, range, catalog, &mut self.written)?;
+            self.files.extend(file);
         }
         self.files.sort_by_key(|f| f.user_no_min);
-        Ok((self.files.clone(), replaced))
+        let (files, stale, changed) = (self.files.clone(), self.stale.clone(), changed || !self.written.is_empty());
+        Ok(RewrittenProfiles { files, replaced, stale, changed })
+    }
+
+    /// Which chunks to rewrite, and which ends of others to add: everybody new at once, and of chunks that are stale the longest so, about
+    /// `bytes` of them.
+    fn pressing(&self, grown: BTreeSet<u64>, bytes: u64) -> (BTreeSet<u64>, Vec<Range<u64>>) {
+        let of = |chunk: u64| self.files.iter().filter(move |f| f.user_no_min >> CHUNK_BITS == chunk);
+        let (mut whole, mut ends) = (BTreeSet::new(), Vec::new());
+        for chunk in grown {
+            if of(chunk).count() < ENDS_MAX {
+                let range = chunk::range(chunk);
+                ends.push(range.start.max(self.shown)..range.end);
+            } else {
+                whole.insert(chunk);
+            }
+        }
+        let mut oldest: Vec<(i64, u64)> = self.stale.iter().map(|(chunk, since)| (*since, *chunk)).collect();
+        oldest.sort_unstable();
+        let mut left = bytes;
+        for (_, chunk) in oldest {
+            if left == 0 {
+                break;
+            }
+            left = left.saturating_sub(of(chunk).map(|f| f.size_bytes).sum());
+            whole.insert(chunk);
+        }
+        ends.retain(|range| !whole.contains(&(range.start >> CHUNK_BITS)));
+        (whole, ends)
     }
 
     /// Files written so far, to be removed if nothing comes to name them.
@@ -352,6 +419,11 @@ impl EmbeddedProfiles {
         self.transaction.commit().attempt("commit profiles")?;
         Ok(version)
     }
+}
+
+/// Opens the file of a store, making it if it is not there.
+pub(crate) fn database(path: &Path) -> std::result::Result<Database, redb::DatabaseError> {
+    Database::builder().set_cache_size(CACHE_BYTES).create(path)
 }
 
 /// What is written of a user.
@@ -405,7 +477,7 @@ impl ProfileStore for EmbeddedProfiles {
     }
 
     async fn snapshot(&mut self, catalog: &Catalog) -> Result<ProfilesSnapshot> {
-        let (files, _) = self.rewrite(catalog)?;
+        let files = self.rewrite(catalog, Extent::All)?.files;
         Ok(ProfilesSnapshot::new(files, profiles_schema(catalog)))
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod codec;
 pub(crate) mod columns;
 pub(crate) mod embedded;
 pub(crate) mod numbers;
+pub(crate) mod opened;
 pub(crate) mod place;
 pub(crate) mod row;
 #[cfg(test)]
@@ -88,6 +89,26 @@ pub struct Profile {
     pub attributes: BTreeMap<String, Value>,
     /// Values that did not convert, by attribute, as JSON text.
     pub raw: BTreeMap<String, String>,
+}
+
+/// What is known of one user, with when each was so: for whoever merges more into it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct UserFacts {
+    /// Whether the user has a profile, not events alone.
+    pub has_profile: bool,
+    /// The least stated `first_seen_at`, microseconds.
+    pub stated_first_seen: Option<i64>,
+    /// The first and the last event, microseconds.
+    pub seen: Option<(i64, i64)>,
+    /// By attribute: the time that decides between two values (the greater wins, a later call at equal ones), and what was said.
+    pub attributes: BTreeMap<String, (i64, AttributeWrite)>,
+}
+
+impl UserFacts {
+    /// The universe's time: null means that the user has always existed.
+    pub fn first_seen_at(&self) -> Option<i64> {
+        row::first_seen(self.has_profile.then_some(self.stated_first_seen), self.seen.map(|s| s.0))
+    }
 }
 
 /// The columnar form of all profiles, immutable.

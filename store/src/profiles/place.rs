@@ -25,7 +25,7 @@ impl Shared {
                 return Ok(WritingProfiles::Cassandra(ImportedProfiles::begin(handle, &scratch, &state.profiles)?));
             }
         }
-        let embedded = EmbeddedProfiles::open(&users, &columns, state.profiles.version, state.profiles.files.clone())?;
+        let embedded = EmbeddedProfiles::over(self.opened.database(workspace, &users).await?, &columns, state.profiles.clone())?;
         Ok(WritingProfiles::Embedded(embedded))
     }
 
@@ -40,7 +40,8 @@ impl Shared {
                 return cassandra.snapshot(workspace, &folder, catalog, state.version).await;
             }
         }
-        Ok(ProfilesSnapshot::new(state.files, profiles_schema(catalog)))
+        let as_of = state.stale.values().min().copied();
+        Ok(ProfilesSnapshot { as_of, ..ProfilesSnapshot::new(state.files, profiles_schema(catalog)) })
     }
 
     /// Whether Cassandra could not be reached a moment ago.

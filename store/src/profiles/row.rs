@@ -101,7 +101,12 @@ impl Row {
 
 /// The time a user enters the universe; `None` for one that has always existed.
 pub(crate) fn first_seen_at(profile: Option<&Row>, first_event: Option<i64>) -> Option<i64> {
-    match (profile.map(|p| p.stated), first_event) {
+    first_seen(profile.map(|p| p.stated), first_event)
+}
+
+/// The same of what a profile states, if there is one.
+pub(crate) fn first_seen(stated: Option<Option<i64>>, first_event: Option<i64>) -> Option<i64> {
+    match (stated, first_event) {
         (Some(None), _) => None,
         (Some(Some(stated)), Some(event)) => Some(stated.min(event)),
         (Some(stated), None) => stated,

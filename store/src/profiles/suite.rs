@@ -276,7 +276,7 @@ async fn same(model: &mut dyn ProfileStore, store: &mut dyn ProfileStore, seed: 
 fn embedded(folder: &Path) -> EmbeddedProfiles {
     let columns = folder.join("columns");
     std::fs::create_dir_all(&columns).unwrap();
-    EmbeddedProfiles::open(&folder.join("users.redb"), &columns, 0, Vec::new()).unwrap()
+    EmbeddedProfiles::open(&folder.join("users.redb"), &columns, crate::meta::ProfilesState::default()).unwrap()
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Profiles as the writer of a workspace writes them: into the embedded store, or gathered here and then written to Cassandra.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use segment_core::catalog::Catalog;
@@ -17,12 +18,26 @@ pub(crate) enum WritingProfiles {
     Cassandra(ImportedProfiles),
 }
 
-/// The columnar form after an import.
+/// How much of the columnar form is brought up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it.
+    All,
+    /// New users, and about so many bytes of what lacks changes.
+    Pressing {
+        /// Bytes of files.
+        bytes: u64,
+    },
+}
+
+/// The columnar form afterwards.
 pub(crate) struct RewrittenProfiles {
     /// All files, by number.
     pub(crate) files: Vec<ProfileFile>,
     /// Files of the state before that are to be removed once nobody reads them.
     pub(crate) replaced: Vec<PathBuf>,
+    /// Chunks of it that lack changes, and since when, microseconds.
+    pub(crate) stale: BTreeMap<u64, i64>,
     /// Whether anything changed.
     pub(crate) changed: bool,
 }
@@ -73,13 +88,10 @@ impl WritingProfiles {
         }
     }
 
-    /// The columnar form of everything written so far, under a catalog.
-    pub(crate) async fn rewrite(&mut self, catalog: &Catalog) -> Result<RewrittenProfiles> {
+    /// The columnar form of what is written so far, under a catalog. The mirror of Cassandra always has all of it.
+    pub(crate) async fn rewrite(&mut self, catalog: &Catalog, extent: Extent) -> Result<RewrittenProfiles> {
         match self {
-            Self::Embedded(profiles) => {
-                let (files, replaced) = profiles.rewrite(catalog)?;
-                Ok(RewrittenProfiles { files, replaced, changed: !profiles.written().is_empty() })
-            }
+            Self::Embedded(profiles) => profiles.rewrite(catalog, extent),
             #[cfg(feature = "cassandra")]
             Self::Cassandra(profiles) => profiles.write(catalog).await,
         }

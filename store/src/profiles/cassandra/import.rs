@@ -3,6 +3,7 @@
 //! Only then are its columns known. They are written before the lake's append and the switch of the state row, so no event becomes visible whose user is
 //! not there. An import that breaks off between leaves profiles behind; importing the same again writes the same again.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use segment_core::catalog::Catalog;
@@ -62,6 +63,6 @@ impl ImportedProfiles {
         let snapshot = self.handle.mirror().refresh_for_state(catalog, self.named.clone()).await?;
         self.written_until = snapshot.as_of.map_or(0, i64::unsigned_abs);
         changed |= snapshot.files.iter().map(|f| &f.path).ne(&self.named);
-        Ok(RewrittenProfiles { files: snapshot.files, replaced: Vec::new(), changed })
+        Ok(RewrittenProfiles { files: snapshot.files, replaced: Vec::new(), stale: BTreeMap::new(), changed })
     }
 }
