@@ -10,6 +10,8 @@ pub(crate) struct Origin {
     pub(crate) received_at: i64,
     /// What decides between two values of one attribute: the greater one wins.
     pub(crate) written_at: i64,
+    /// Whether it is of an event, which makes no profile.
+    pub(crate) of_events: bool,
     /// Its offset in the log; none for an import.
     pub(crate) offset: Option<u64>,
 }
@@ -27,7 +29,7 @@ impl Origins<'_> {
     /// That of the row with a sequence number.
     pub(crate) fn of(&self, seq: u64) -> Result<Origin> {
         match self {
-            Self::Import(now) => Ok(Origin { received_at: *now, written_at: *now, offset: None }),
+            Self::Import(now) => Ok(Origin { received_at: *now, written_at: *now, of_events: false, offset: None }),
             Self::Log(rows) => {
                 let place = source_and_row(seq).1.checked_sub(1).and_then(|n| usize::try_from(n).ok());
                 let found = place.and_then(|n| rows.get(n)).copied();

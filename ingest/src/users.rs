@@ -14,7 +14,7 @@ use crate::cell::{Cell, Cells};
 use crate::error::Result;
 use crate::hash;
 use crate::limits::USER_ROWS;
-use crate::origin::Origins;
+use crate::origin::{Origin, Origins};
 use crate::record::{NO_TIME, Record, Records, source_and_row};
 use crate::request::Progress;
 use crate::shape::Shape;
@@ -134,11 +134,13 @@ impl Merger<'_> {
             let Some(text) = self.shape.names.get(name as usize) else { continue };
             attributes.push((text.to_string(), self.attribute(name, cell)));
         }
+        let Origin { written_at, of_events, .. } = self.origins.of(record.seq)?;
         Ok(ProfileWrite {
             user_id: record.user_id.to_owned(),
             attributes,
-            written_at: self.origins.of(record.seq)?.written_at,
-            first_seen_at: (record.ts != NO_TIME).then_some(record.ts),
+            written_at,
+            first_seen_at: (record.ts != NO_TIME && !of_events).then_some(record.ts),
+            of_events,
         })
     }
 

@@ -207,15 +207,16 @@ impl Making<'_> {
     /// Makes the rows of a message.
     fn message(&mut self, offset: u64, message: &Message) -> Result<()> {
         let received_at = message.received_at;
-        let origin = |written_at| Origin { received_at, written_at, offset: Some(offset) };
+        let of_events = matches!(message.fact, Fact::Event { .. });
+        let origin = Origin { received_at, written_at: message.ts, of_events, offset: Some(offset) };
         match &message.fact {
             Fact::Event { name, properties } => {
-                self.event(message, name, properties, origin(message.ts))?;
+                self.event(message, name, properties, origin)?;
             }
             Fact::Attributes { .. } => {}
         }
-        for (members, written_at) in made(message, self.rules)? {
-            self.facts(message, members, origin(written_at))?;
+        for Setting { members, written_at } in settings(message, self.rules)? {
+            self.facts(message, members, Origin { written_at, ..origin })?;
         }
         Ok(())
     }
@@ -239,16 +240,25 @@ impl Making<'_> {
     }
 }
 
+/// Attributes that a message sets.
+pub(crate) struct Setting {
+    /// By name; null clears.
+    pub(crate) members: Vec<(String, Json)>,
+    /// What decides between two values: the greater one wins.
+    pub(crate) written_at: i64,
+}
+
 /// What a message makes of attributes: each part with the time that decides between two values.
 ///
 /// # Errors
 ///
 /// For a message without content, which nobody collects.
-pub(crate) fn made(message: &Message, rules: &BTreeMap<String, Rule>) -> Result<Vec<(Vec<(String, Json)>, i64)>> {
+pub(crate) fn settings(message: &Message, rules: &BTreeMap<String, Rule>) -> Result<Vec<Setting>> {
     let Fact::Attributes { attributes } = &message.fact else {
-        return Ok(derive(rules, message).into_iter().map(|d| (vec![(d.attribute, d.value)], d.written_at)).collect());
+        let derived = derive(rules, message).into_iter();
+        return Ok(derived.map(|d| Setting { members: vec![(d.attribute, d.value)], written_at: d.written_at }).collect());
     };
-    Ok(vec![(members(attributes)?, message.ts)])
+    Ok(vec![Setting { members: members(attributes)?, written_at: message.ts }])
 }
 
 /// The members of a message's object.

@@ -103,7 +103,13 @@ async fn import(workspace: &Workspace, catalog: &Catalog, users: &[User], world:
                 let row = narrowed(&user.attributes, catalog, Scope::Attribute, &zone).unwrap_or_default();
                 let attributes = row.into_iter().map(|(name, value)| (name, AttributeWrite::Value(value))).collect();
                 let user_id = user.user_id.clone();
-                writer.upsert_profiles(vec![ProfileWrite { user_id, attributes, written_at: 0, first_seen_at: user.first_seen_at }])?;
+                writer.upsert_profiles(vec![ProfileWrite {
+                    user_id,
+                    attributes,
+                    written_at: 0,
+                    first_seen_at: user.first_seen_at,
+                    of_events: false,
+                }])?;
             }
         }
         for event in &user.events {

@@ -301,7 +301,7 @@ impl EmbeddedProfiles {
             user_id: user_id.to_owned(),
             first_seen_at: first_seen_at(row.as_ref(), seen.map(|s| s.0)),
             last_seen_at: seen.map(|s| s.1),
-            has_profile: row.is_some(),
+            has_profile: row.as_ref().is_some_and(|r| r.is_profile),
             stated_first_seen: row.as_ref().and_then(|r| r.stated),
             attributes: Default::default(),
             raw: Default::default(),

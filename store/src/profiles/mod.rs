@@ -46,6 +46,8 @@ pub struct ProfileWrite {
     pub written_at: i64,
     /// The `first_seen_at` it states, in microseconds; the least of those stated counts. `None` leaves the stated one.
     pub first_seen_at: Option<i64>,
+    /// Whether events set it, by rules: then it makes no profile, which would have to say since when the user exists.
+    pub of_events: bool,
 }
 
 /// What a row says of one attribute.

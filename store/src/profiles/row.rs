@@ -9,9 +9,11 @@ use crate::error::{Result, StoreError};
 /// The first byte of a row.
 const FORMAT: u8 = 1;
 
-/// A user's profile. A user with events alone has none.
+/// A user's profile, and what events have set. A user with events alone, which set nothing, has no row.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Row {
+    /// Whether there is a profile.
+    pub(crate) is_profile: bool,
     /// The least stated `first_seen_at`.
     pub(crate) stated: Option<i64>,
     /// What was last said of each attribute.
@@ -28,6 +30,7 @@ pub(crate) struct Cell {
 impl Row {
     /// Merges a write: the later `written_at` wins, a tie goes to the later call.
     pub(crate) fn merge(&mut self, write: ProfileWrite) {
+        self.is_profile |= !write.of_events;
         self.stated = match (self.stated, write.first_seen_at) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -40,6 +43,11 @@ impl Row {
         }
     }
 
+    /// What the profile states, if there is one.
+    pub(crate) fn stated(&self) -> Option<Option<i64>> {
+        self.is_profile.then_some(self.stated)
+    }
+
     /// As bytes.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let mut out = vec![FORMAT];
@@ -48,7 +56,8 @@ impl Row {
                 out.push(1);
                 out.extend_from_slice(&stated.to_le_bytes());
             }
-            None => out.push(0),
+            None if self.is_profile => out.push(0),
+            None => out.push(2),
         }
         put_len(&mut out, self.cells.len());
         for (name, cell) in &self.cells {
@@ -76,9 +85,11 @@ impl Row {
         if format != FORMAT {
             return Err(StoreError::corrupt_plain(format!("a profile has the unknown format {format}")));
         }
-        let stated = match reader.byte()? {
-            0 => None,
-            _ => Some(reader.i64()?),
+        let (is_profile, stated) = match reader.byte()? {
+            0 => (true, None),
+            1 => (true, Some(reader.i64()?)),
+            2 => (false, None),
+            tag => return Err(StoreError::corrupt_plain(format!("a profile has the unknown tag {tag}"))),
         };
         let mut cells = BTreeMap::new();
         for _ in 0..reader.len()? {
@@ -95,13 +106,13 @@ impl Row {
         if !reader.is_empty() {
             return Err(StoreError::corrupt_plain("a profile's bytes go on after its end"));
         }
-        Ok(Self { stated, cells })
+        Ok(Self { is_profile, stated, cells })
     }
 }
 
 /// The time a user enters the universe; `None` for one that has always existed.
 pub(crate) fn first_seen_at(profile: Option<&Row>, first_event: Option<i64>) -> Option<i64> {
-    first_seen(profile.map(|p| p.stated), first_event)
+    first_seen(profile.and_then(Row::stated), first_event)
 }
 
 /// The same of what a profile states, if there is one.
@@ -121,7 +132,13 @@ mod tests {
     use super::*;
 
     fn write(at: i64, said: AttributeWrite, stated: Option<i64>) -> ProfileWrite {
-        ProfileWrite { user_id: "u".to_owned(), attributes: vec![("a".to_owned(), said)], written_at: at, first_seen_at: stated }
+        ProfileWrite {
+            user_id: "u".to_owned(),
+            attributes: vec![("a".to_owned(), said)],
+            written_at: at,
+            first_seen_at: stated,
+            of_events: false,
+        }
     }
 
     fn value(n: i64) -> AttributeWrite {
@@ -147,7 +164,7 @@ mod tests {
 
     #[test]
     fn when_users_begin() {
-        let stating = |t| Row { stated: t, cells: BTreeMap::new() };
+        let stating = |t| Row { is_profile: true, stated: t, cells: BTreeMap::new() };
         assert_eq!(first_seen_at(Some(&stating(None)), Some(7)), None);
         assert_eq!(first_seen_at(Some(&stating(Some(9))), Some(7)), Some(7));
         assert_eq!(first_seen_at(Some(&stating(Some(5))), Some(7)), Some(5));

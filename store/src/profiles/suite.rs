@@ -83,7 +83,7 @@ fn values() -> Vec<(&'static str, Value)> {
 
 fn write(user: &str, at: i64, stated: Option<i64>, attributes: &[(&str, AttributeWrite)]) -> ProfileWrite {
     let attributes = attributes.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
-    ProfileWrite { user_id: user.to_owned(), attributes, written_at: at, first_seen_at: stated }
+    ProfileWrite { user_id: user.to_owned(), attributes, written_at: at, first_seen_at: stated, of_events: false }
 }
 
 fn text(s: &str) -> AttributeWrite {
@@ -140,6 +140,17 @@ async fn beginnings(store: &mut dyn ProfileStore) {
     assert_eq!(times(store, "u").await, (Some(-5), Some(70), Some(-5), true));
     store.note_events(&[seen(-9, -9)]).await.unwrap();
     assert_eq!(times(store, "u").await, (Some(-9), Some(70), Some(-5), true));
+    // What events set makes no profile: the user is as old as the events, and an imported one has always existed all the same.
+    let set = |user: &str, value: &str| ProfileWrite { of_events: true, ..write(user, 50, None, &[("text", text(value))]) };
+    store.upsert(vec![set("e", "x"), write("i", 5, None, &[])]).await.unwrap();
+    let number = store.user_numbers(vec!["e".to_owned()]).await.unwrap()[0];
+    store.note_events(&[Seen { user_no: number, first: 50, last: 50 }]).await.unwrap();
+    assert_eq!(times(store, "e").await, (Some(50), Some(50), None, false));
+    assert_eq!(store.get("e").await.unwrap().unwrap().attributes["text"], Value::String("x".to_owned()));
+    store.upsert(vec![set("i", "y")]).await.unwrap();
+    assert_eq!(times(store, "i").await, (None, None, None, true));
+    store.upsert(vec![write("e", 60, Some(40), &[])]).await.unwrap();
+    assert_eq!(times(store, "e").await, (Some(40), Some(50), Some(40), true));
     assert!(matches!(store.note_events(&[Seen { user_no: 1 << 40, first: 0, last: 0 }]).await, Err(StoreError::Invalid(_))));
     assert!(matches!(store.note_events(&[seen(2, 1)]).await, Err(StoreError::Invalid(_))));
     assert_eq!(store.get("nobody").await.unwrap(), None);
@@ -249,7 +260,13 @@ async fn same(model: &mut dyn ProfileStore, store: &mut dyn ProfileStore, seed: 
                         let stated = (chance.below(3) == 0).then(|| chance.below(1000) as i64);
                         let user_id = users[chance.below(users.len())].clone();
                         let written_at = chance.below(6) as i64;
-                        ProfileWrite { user_id, attributes: attributes.into_iter().collect(), written_at, first_seen_at: stated }
+                        ProfileWrite {
+                            user_id,
+                            attributes: attributes.into_iter().collect(),
+                            written_at,
+                            first_seen_at: stated,
+                            of_events: false,
+                        }
                     })
                     .collect();
                 model.upsert(writes.clone()).await.unwrap();

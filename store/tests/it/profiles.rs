@@ -10,7 +10,7 @@ use store::{AttributeWrite, ProfileWrite, Seen, StoreError, Workspace};
 
 fn write(user: &str, at: i64, first_seen_at: Option<i64>, attributes: &[(&str, AttributeWrite)]) -> ProfileWrite {
     let attributes = attributes.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
-    ProfileWrite { user_id: user.to_owned(), attributes, written_at: at, first_seen_at }
+    ProfileWrite { user_id: user.to_owned(), attributes, written_at: at, first_seen_at, of_events: false }
 }
 
 fn text(s: &str) -> AttributeWrite {

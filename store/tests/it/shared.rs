@@ -85,11 +85,11 @@ async fn write_every_type(workspace: &store::Workspace) -> Catalog {
     every_type(&mut catalog, Scope::Property);
     writer.set_catalog(&catalog).await.unwrap();
     let attributes = values().into_iter().map(|(name, value)| (name.to_owned(), AttributeWrite::Value(value))).collect();
-    let nobody = ProfileWrite { user_id: "plain".to_owned(), attributes: Vec::new(), written_at: 0, first_seen_at: None };
+    let nobody = ProfileWrite { user_id: "plain".to_owned(), attributes: Vec::new(), written_at: 0, first_seen_at: None, of_events: false };
     let raw = vec![("tags".to_owned(), AttributeWrite::Raw("{\"no\": \"list\"}".to_owned()))];
     writer
         .upsert_profiles(vec![
-            ProfileWrite { user_id: "full".to_owned(), attributes, written_at: 0, first_seen_at: Some(5) },
+            ProfileWrite { user_id: "full".to_owned(), attributes, written_at: 0, first_seen_at: Some(5), of_events: false },
             ProfileWrite { user_id: "raw".to_owned(), attributes: raw, ..nobody.clone() },
             nobody,
         ])

@@ -80,7 +80,7 @@ fn write(i: u64, written_at: i64) -> ProfileWrite {
         ("opted_in", Value::Boolean(i.is_multiple_of(3))),
     ];
     let attributes = values.into_iter().map(|(name, value)| (name.to_owned(), AttributeWrite::Value(value))).collect();
-    ProfileWrite { user_id: user(i), attributes, written_at, first_seen_at: None }
+    ProfileWrite { user_id: user(i), attributes, written_at, first_seen_at: None, of_events: false }
 }
 
 /// The section of docs/benchmarks.md.

@@ -185,6 +185,7 @@ async fn many(case: &Case) -> Query {
         attributes: Vec::new(),
         written_at: 0,
         first_seen_at: None,
+        of_events: false,
     };
     writer.upsert_profiles((0..MANY).map(profile).collect()).unwrap();
     writer.commit(case.world.catalog.clone(), serde_json::Value::Null).await.unwrap();

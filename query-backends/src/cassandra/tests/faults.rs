@@ -88,7 +88,7 @@ async fn nobody_listens() {
 
 fn write(user: String, text: &str) -> ProfileWrite {
     let attributes = vec![("text".to_owned(), AttributeWrite::Value(Value::String(text.to_owned())))];
-    ProfileWrite { user_id: user, attributes, written_at: 1, first_seen_at: None }
+    ProfileWrite { user_id: user, attributes, written_at: 1, first_seen_at: None, of_events: false }
 }
 
 /// Somebody who writes one batch of users after another, each until it is acknowledged.

@@ -44,7 +44,7 @@ async fn trino_reads_profiles_within_a_bound() {
     let mut handle = CassandraProfiles::open(&cassandra, &name, &owner, &world.catalog, mirror.path()).await.unwrap();
     let mut elsewhere = async |user: &str| {
         let attributes = vec![("text".to_owned(), AttributeWrite::Value(segment_core::value::Value::String("elsewhere".to_owned())))];
-        let write = ProfileWrite { user_id: user.to_owned(), attributes, written_at: 1_000_000, first_seen_at: None };
+        let write = ProfileWrite { user_id: user.to_owned(), attributes, written_at: 1_000_000, first_seen_at: None, of_events: false };
         handle.upsert(vec![write]).await.unwrap();
     };
     elsewhere("new one").await;

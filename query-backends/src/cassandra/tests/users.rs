@@ -43,7 +43,7 @@ async fn one_user_is_decided_by_one_read() {
 
 fn country(user: &str, value: &str) -> ProfileWrite {
     let attributes = vec![("text".to_owned(), AttributeWrite::Value(Value::String(value.to_owned())))];
-    ProfileWrite { user_id: user.to_owned(), attributes, written_at: 1, first_seen_at: None }
+    ProfileWrite { user_id: user.to_owned(), attributes, written_at: 1, first_seen_at: None, of_events: false }
 }
 
 async fn import(workspace: &Workspace, world: &World, writes: Vec<ProfileWrite>) -> Arc<Pinned> {

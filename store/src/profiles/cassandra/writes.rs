@@ -106,7 +106,8 @@ impl ProfileWriter {
             }
             for (at, said) in instants {
                 let content = ties::content(said.iter().map(|(name, said)| (*name, *said)));
-                let mut cells = vec![Cell::bigint(self.ties.timestamp(user.user_no, at, content)), Cell::boolean(true)];
+                let is_profile = if row.is_profile { Cell::boolean(true) } else { Cell::Unset };
+                let mut cells = vec![Cell::bigint(self.ties.timestamp(user.user_no, at, content)), is_profile];
                 cells.extend(self.cells(&said)?);
                 key(&mut cells);
                 batch.append_statement(self.statements.attributes.clone());
