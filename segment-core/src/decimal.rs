@@ -276,10 +276,12 @@ impl fmt::Display for Decimal {
         let places = self.exponent.unsigned_abs() as usize;
         if let (Ok(mantissa), Some(unit)) = (i64::try_from(&self.mantissa), 10u64.checked_pow(self.exponent.unsigned_abs())) {
             // Nearly every literal is so short, and needs no large numbers.
-            let (sign, magnitude) = (if mantissa < 0 { "-" } else { "" }, mantissa.unsigned_abs());
             return match self.exponent.cmp(&0) {
-                Ordering::Less => write!(f, "{sign}{}.{:0places$}", magnitude / unit, magnitude % unit),
-                Ordering::Equal => write!(f, "{mantissa}"),
+                Ordering::Less => {
+                    let (sign, magnitude) = (if mantissa < 0 { "-" } else { "" }, mantissa.unsigned_abs());
+                    write!(f, "{sign}{}.{:0places$}", magnitude / unit, magnitude % unit)
+                }
+                Ordering::Equal => f.write_str(itoa::Buffer::new().format(mantissa)),
                 Ordering::Greater => write!(f, "{mantissa}{:0places$}", 0),
             };
         }

@@ -7,6 +7,7 @@
 //! for text that holds an unpaired surrogate escape, which no Rust string can. In a key such a surrogate is read as U+FFFD.
 //! Deliberately absent: comments, trailing commas, NaN, and reading from a stream.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -17,24 +18,27 @@ use crate::limits::JSON_DEPTH_MAX;
 /// The message of `JsonError` for bytes that are not UTF-8.
 pub const NOT_UTF8: &str = "the text is not UTF-8";
 
-/// A JSON value.
+/// A JSON value; its texts are strings of its own, or parts of the text that it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Json {
+pub enum Json<S = String> {
     /// `null`.
     Null,
     /// `true` or `false`.
     Bool(bool),
     /// A number, as it was written.
-    Number(String),
+    Number(S),
     /// Text.
-    String(String),
+    String(S),
     /// Text that holds an unpaired surrogate.
     BadString,
     /// A list.
-    Array(Vec<Json>),
+    Array(Vec<Json<S>>),
     /// An object: its members in their order, keys given twice among them.
-    Object(Vec<(String, Json)>),
+    Object(Vec<(S, Json<S>)>),
 }
+
+/// A value that keeps to the text that it was read from, so that nearly none of its texts is copied.
+pub(crate) type Borrowed<'a> = Json<Cow<'a, str>>;
 
 /// Why a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,8 +59,7 @@ impl Json {
     ///
     /// The text is not JSON, is nested too deeply, or goes on after the value.
     pub fn parse(text: &str) -> Result<Json, JsonError> {
-        let mut reader = Reader { text, at: 0 };
-        reader.document().map_err(|message| error_at(text.as_bytes(), reader.at, message))
+        read(text)
     }
 
     /// The same from bytes.
@@ -71,14 +74,53 @@ impl Json {
         }
     }
 
+    /// The same value without copies of its texts.
+    pub(crate) fn borrowed(&self) -> Borrowed<'_> {
+        self.with_texts(&|text: &String| Cow::Borrowed(text.as_str()))
+    }
+
+    /// Compact JSON text, numbers as they were written; `BadString` is `"\ud800"`.
+    pub fn to_text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl<'a> Borrowed<'a> {
+    /// [`Json::parse`].
+    pub(crate) fn read(text: &'a str) -> Result<Self, JsonError> {
+        read(text)
+    }
+
+    /// The same value with texts of its own.
+    pub(crate) fn owned(&self) -> Json {
+        self.with_texts(&|text: &Cow<'a, str>| text.clone().into_owned())
+    }
+}
+
+impl<S> Json<S> {
+    /// The same value with other texts.
+    fn with_texts<'a, T>(&'a self, text: &impl Fn(&'a S) -> T) -> Json<T> {
+        match self {
+            Json::Null => Json::Null,
+            Json::Bool(value) => Json::Bool(*value),
+            Json::Number(number) => Json::Number(text(number)),
+            Json::String(string) => Json::String(text(string)),
+            Json::BadString => Json::BadString,
+            Json::Array(items) => Json::Array(items.iter().map(|item| item.with_texts(text)).collect()),
+            Json::Object(members) => Json::Object(members.iter().map(|(key, value)| (text(key), value.with_texts(text))).collect()),
+        }
+    }
+}
+
+impl<S: AsRef<str>> Json<S> {
     /// The first member of that name, of an object.
-    pub fn get(&self, key: &str) -> Option<&Json> {
-        self.as_object()?.iter().find(|(k, _)| k == key).map(|(_, value)| value)
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.as_object()?.iter().find(|(k, _)| k.as_ref() == key).map(|(_, value)| value)
     }
 
     /// Text.
     pub fn as_str(&self) -> Option<&str> {
-        if let Json::String(text) = self { Some(text) } else { None }
+        if let Json::String(text) = self { Some(text.as_ref()) } else { None }
     }
 
     /// A boolean.
@@ -88,16 +130,16 @@ impl Json {
 
     /// A number's text.
     pub fn as_number(&self) -> Option<&str> {
-        if let Json::Number(text) = self { Some(text) } else { None }
+        if let Json::Number(text) = self { Some(text.as_ref()) } else { None }
     }
 
     /// A list's elements.
-    pub fn as_array(&self) -> Option<&[Json]> {
+    pub fn as_array(&self) -> Option<&[Self]> {
         if let Json::Array(items) = self { Some(items) } else { None }
     }
 
     /// An object's members.
-    pub fn as_object(&self) -> Option<&[(String, Json)]> {
+    pub fn as_object(&self) -> Option<&[(S, Self)]> {
         if let Json::Object(members) = self { Some(members) } else { None }
     }
 
@@ -117,11 +159,6 @@ impl Json {
             Json::Array(_) => "a list",
             Json::Object(_) => "an object",
         }
-    }
-
-    /// Compact JSON text, numbers as they were written; `BadString` is `"\ud800"`.
-    pub fn to_text(&self) -> String {
-        self.to_string()
     }
 }
 
@@ -249,13 +286,26 @@ fn error_at(bytes: &[u8], at: usize, message: &str) -> JsonError {
 
 type Fault = &'static str;
 
+fn read<'a, S: Text<'a>>(text: &'a str) -> Result<Json<S>, JsonError> {
+    let mut reader = Reader { text, at: 0 };
+    reader.document().map_err(|message| error_at(text.as_bytes(), reader.at, message))
+}
+
+/// What a value's texts are made as: of a part of the text that is read, or of one that had escapes.
+trait Text<'a>: From<&'a str> + From<String> {}
+
+impl<'a, S: From<&'a str> + From<String>> Text<'a> for S {}
+
+/// Room for an object's members at first.
+const MEMBERS: usize = 4;
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn document(&mut self) -> Result<Json, Fault> {
+    fn document<S: Text<'a>>(&mut self) -> Result<Json<S>, Fault> {
         if self.text.starts_with('\u{feff}') {
             self.at = '\u{feff}'.len_utf8();
         }
@@ -278,7 +328,7 @@ impl<'a> Reader<'a> {
         self.peek()
     }
 
-    fn value(&mut self, depth: usize) -> Result<Json, Fault> {
+    fn value<S: Text<'a>>(&mut self, depth: usize) -> Result<Json<S>, Fault> {
         match self.next_token() {
             Some(b'"') => match self.string()? {
                 (text, true) => Ok(Json::String(text)),
@@ -290,7 +340,7 @@ impl<'a> Reader<'a> {
                 Ok(len) => {
                     let start = self.at;
                     self.at += len;
-                    Ok(Json::Number(self.text[start..self.at].to_owned()))
+                    Ok(Json::Number(self.text[start..self.at].into()))
                 }
                 Err(len) => {
                     self.at += len;
@@ -305,7 +355,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn word(&mut self, word: &str, value: Json) -> Result<Json, Fault> {
+    fn word<S>(&mut self, word: &str, value: Json<S>) -> Result<Json<S>, Fault> {
         if !self.text[self.at..].starts_with(word) {
             return Err("a value was expected");
         }
@@ -321,7 +371,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn array(&mut self, depth: usize) -> Result<Json, Fault> {
+    fn array<S: Text<'a>>(&mut self, depth: usize) -> Result<Json<S>, Fault> {
         self.enter(depth)?;
         let mut items = Vec::new();
         if self.next_token() == Some(b']') {
@@ -341,13 +391,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Json, Fault> {
+    fn object<S: Text<'a>>(&mut self, depth: usize) -> Result<Json<S>, Fault> {
         self.enter(depth)?;
-        let mut members = Vec::new();
         if self.next_token() == Some(b'}') {
             self.at += 1;
-            return Ok(Json::Object(members));
+            return Ok(Json::Object(Vec::new()));
         }
+        let mut members = Vec::with_capacity(MEMBERS);
         loop {
             if self.next_token() != Some(b'"') {
                 return Err("a key in double quotes was expected");
@@ -371,17 +421,22 @@ impl<'a> Reader<'a> {
 
     /// Reads a string, from its opening quote. The flag is false if it holds an unpaired surrogate, which is then U+FFFD
     /// in the text.
-    fn string(&mut self) -> Result<(String, bool), Fault> {
+    fn string<S: Text<'a>>(&mut self) -> Result<(S, bool), Fault> {
         self.at += 1;
         let start = self.at;
         self.at += plain_len(&self.text.as_bytes()[start..]);
-        let mut out = self.text[start..self.at].to_owned();
+        let plain = &self.text[start..self.at];
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok((plain.into(), true));
+        }
+        let mut out = plain.to_owned();
         let mut whole = true;
         loop {
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok((out, whole));
+                    return Ok((out.into(), whole));
                 }
                 Some(b'\\') => match self.escape()? {
                     Some(c) => out.push(c),

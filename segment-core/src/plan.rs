@@ -101,7 +101,7 @@ pub enum Node {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Leaf {
     /// A test of a current attribute.
-    Attribute(FieldRef, Test),
+    Attribute(Arc<FieldRef>, Test),
     /// A test of a measure over the user's events.
     Event(EventLeaf),
     /// Membership of a list, by its key.
@@ -110,7 +110,7 @@ pub enum Leaf {
     Sample(Sample),
 }
 
-/// Where a value is found.
+/// Where a value is found. Leaves on one field share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldRef {
     /// Attribute, event property; item fields have no storage of their own and are `Source::Item`.
@@ -179,7 +179,7 @@ pub enum Filter {
     /// It does not hold.
     Not(Box<Filter>),
     /// A test of one value.
-    Test(FieldRef, Test),
+    Test(Arc<FieldRef>, Test),
 }
 
 /// What is measured over the selected events, which are ordered by `(ts, message_id)`.
@@ -190,19 +190,19 @@ pub enum Measure {
     /// Distinct calendar days in the workspace's zone: integer, 0 over nothing.
     Days,
     /// Exact decimal sum (`Value::Decimal`), 0 over nothing.
-    Sum(FieldRef),
+    Sum(Arc<FieldRef>),
     /// Exact decimal sum over count of values, missing over nothing.
-    Avg(FieldRef),
+    Avg(Arc<FieldRef>),
     /// Least value, missing over nothing.
-    Min(FieldRef),
+    Min(Arc<FieldRef>),
     /// Greatest value, missing over nothing.
-    Max(FieldRef),
+    Max(Arc<FieldRef>),
     /// Distinct values: integer, 0 over nothing.
-    Distinct(FieldRef),
+    Distinct(Arc<FieldRef>),
     /// The first event's value; missing if that event lacks it.
-    First(FieldRef),
+    First(Arc<FieldRef>),
     /// The last event's value; missing if that event lacks it.
-    Last(FieldRef),
+    Last(Arc<FieldRef>),
     /// The first event's time.
     FirstTime,
     /// The last event's time.
@@ -343,5 +343,5 @@ pub struct Sample {
     /// Put before the id, with a colon.
     pub salt: String,
     /// The attribute hashed; the user id where left out. String, integer or boolean.
-    pub by: Option<FieldRef>,
+    pub by: Option<Arc<FieldRef>>,
 }

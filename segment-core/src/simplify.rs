@@ -116,8 +116,8 @@ fn event(leaf: &EventLeaf) -> Simplified {
     if leaf.window.is_empty() {
         return Simplified::Constant(leaf.holds_over_nothing());
     }
-    let filter = filter(&leaf.filter, true);
-    if filter == Filter::Const(false) {
+    let filtered = if is_simple(&leaf.filter) { None } else { Some(filter(&leaf.filter, true)) };
+    if filtered == Some(Filter::Const(false)) {
         return Simplified::Constant(leaf.holds_over_nothing());
     }
     if leaf.test == Test::Exists {
@@ -127,14 +127,23 @@ fn event(leaf: &EventLeaf) -> Simplified {
         }
         // That a time is there at all is that an event is.
         if matches!(leaf.measure, Measure::FirstTime | Measure::LastTime) {
-            let test = Test::Gte(Value::Integer(1));
+            let (filter, test) = (filtered.unwrap_or_else(|| leaf.filter.clone()), Test::Gte(Value::Integer(1)));
             return Simplified::Leaf(Leaf::Event(EventLeaf { filter, measure: Measure::Count, test, ..leaf.clone() }));
         }
     }
-    if filter == leaf.filter {
-        return Simplified::Same;
+    match filtered {
+        Some(filter) if filter != leaf.filter => Simplified::Leaf(Leaf::Event(EventLeaf { filter, ..leaf.clone() })),
+        _ => Simplified::Same,
     }
-    Simplified::Leaf(Leaf::Event(EventLeaf { filter, ..leaf.clone() }))
+}
+
+/// Whether there is nothing to simplify, as in most filters: none, or a single test.
+fn is_simple(filter: &Filter) -> bool {
+    match filter {
+        Filter::Const(holds) => *holds,
+        Filter::Test(_, test) => !matches!(test, Test::AnyItem(_)) && !test.is_impossible(),
+        Filter::All(_) | Filter::Any(_) | Filter::Not(_) => false,
+    }
 }
 
 /// A filter, or its complement, simplified in the same way.

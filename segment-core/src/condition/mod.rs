@@ -10,7 +10,7 @@ mod write;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::diagnostics::Diagnostic;
-use crate::json::Json;
+use crate::json::{Borrowed, Json};
 use crate::ops::Op;
 use crate::time::Window;
 
@@ -227,15 +227,15 @@ pub struct Parsed {
 impl Condition {
     /// Reads a condition from JSON text.
     pub fn parse(text: &str) -> Parsed {
-        match Json::parse(text) {
-            Ok(json) => Self::from_json(&json),
+        match Borrowed::read(text) {
+            Ok(json) => read::condition(&json),
             Err(error) => read::not_json(&error),
         }
     }
 
     /// Reads a condition from JSON.
     pub fn from_json(json: &Json) -> Parsed {
-        read::condition(json)
+        read::condition(&json.borrowed())
     }
 
     /// The wire form. A part at fault, which no faultless tree has, becomes null, or lacks its name.

@@ -91,10 +91,7 @@ impl Dialect for Trino {
             Value::Integer(n) => sql::integer(*n),
             Value::Number(x) => sql::double(*x),
             Value::Boolean(b) => sql::boolean(*b),
-            Value::Timestamp(micros) => {
-                let text = time::format_instant(*micros).replace('T', " ").replace('Z', " UTC");
-                sql::cast(sql::string(&text), timestamp())
-            }
+            Value::Timestamp(micros) => sql::cast(sql::string(&time::instant_text(*micros, ' ', " UTC")), timestamp()),
             Value::Date(day) => sql::typed(DataType::Date, &time::format_date(*day)),
             Value::Decimal(d) => self.sum_literal(d),
             Value::Strings(_) | Value::Object(_) | Value::Objects(_) | Value::Map(_) => sql::null(),

@@ -236,6 +236,9 @@ impl Lint<'_> {
             // Its operator has said so already, and why.
             return;
         }
+        if operand.is_told_apart(test) {
+            return;
+        }
         if let Some(constant) = operand.places(&[test]).answer(test) {
             self.out.push(constant_warning::<T>(pointer, constant == positive, "every value there can be gives the same answer"));
         }

@@ -74,6 +74,20 @@ impl<'n> Operand<'n> {
         }
     }
 
+    /// Whether the test holds for some and fails for others of the values at hand: missing, zero, its own literals. Most do, and need no places.
+    pub(super) fn is_told_apart(&self, test: &Test) -> bool {
+        let missing = self.missing.then_some(None);
+        let zero = self.from_zero.then_some(Some(&ZERO));
+        let literals = test.literals().filter(|literal| self.can_be(literal)).map(Some);
+        let mut answers = missing.into_iter().chain(zero).chain(literals).map(|value| test.holds(value));
+        answers.next().is_some_and(|first| answers.any(|answer| answer != first))
+    }
+
+    /// Whether the literal is a value there can be: no count is below zero.
+    fn can_be(&self, literal: &Value) -> bool {
+        !(self.from_zero && matches!(literal, Value::Integer(n) if *n < 0))
+    }
+
     pub(super) fn places(&self, tests: &[&'n Test]) -> Places<'n> {
         let mut literals: Vec<&Value> = match self.ty {
             Type::Boolean => vec![&FALSE, &TRUE],
@@ -83,10 +97,7 @@ impl<'n> Operand<'n> {
             Type::String | Type::Integer | Type::Number | Type::Timestamp | Type::Date | Type::Object(_) | Type::Map(_) => Vec::new(),
         };
         literals.extend(tests.iter().flat_map(|test| test.literals()));
-        if self.from_zero {
-            // No count is there.
-            literals.retain(|literal| !matches!(literal, Value::Integer(n) if *n < 0));
-        }
+        literals.retain(|literal| self.can_be(literal));
         literals.sort_by(|a, b| a.compare(b).unwrap_or(Ordering::Equal));
         literals.dedup();
         let mut list = Vec::with_capacity(2 * literals.len() + 2);

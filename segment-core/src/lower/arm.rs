@@ -34,14 +34,15 @@ pub(super) fn select(
     let conditions = if each_alone {
         rows_of_each(arm, &own, outer, zone, dialect)
     } else {
-        let filter = shared_filter.filter(|f| **f != Filter::Const(true)).map(|f| property_filter(f, zone, dialect));
-        bounds(arm, dialect).into_iter().chain(filter).collect()
+        let mut conditions = bounds(arm, dialect);
+        conditions.extend(shared_filter.filter(|f| **f != Filter::Const(true)).map(|f| property_filter(f, zone, dialect)));
+        conditions
     };
     let (mut tests, mut all_marked) = (Vec::<(usize, Expr)>::with_capacity(own.len()), false);
     for (i, leaf) in &own {
         let mut only = if each_alone { alone(leaf, outer, zone, dialect) } else { Vec::new() };
         if !each_alone && leaf.window != arm.window {
-            only.extend(within(narrower(leaf.window, arm.window), dialect));
+            within(&mut only, narrower(leaf.window, arm.window), dialect);
         }
         if !each_alone && shared_filter.is_none() && leaf.filter != Filter::Const(true) {
             only.push(property_filter(&leaf.filter, zone, dialect));
@@ -79,7 +80,10 @@ pub(super) fn select(
 
 /// The events and the times that an arm reads.
 fn bounds(arm: &Arm, dialect: &dyn Dialect) -> Vec<Expr> {
-    selected(&arm.events, dialect).into_iter().chain(within(arm.window, dialect)).collect()
+    let mut conditions = Vec::with_capacity(4);
+    conditions.extend(selected(&arm.events, dialect));
+    within(&mut conditions, arm.window, dialect);
+    conditions
 }
 
 /// The rows that one of the leaves asks for, or another. What the outer window and the names bound already is said once.
@@ -145,7 +149,8 @@ fn is_true(test: &Expr) -> bool {
 /// Everything that one leaf asks of a row which is in the outer window.
 fn alone(leaf: &EventLeaf, outer: Option<Interval>, zone: &Zone, dialect: &dyn Dialect) -> Vec<Expr> {
     let window = outer.map_or(leaf.window, |outer| narrower(leaf.window, outer));
-    let mut conditions: Vec<Expr> = selected(&leaf.events, dialect).into_iter().chain(within(window, dialect)).collect();
+    let mut conditions: Vec<Expr> = selected(&leaf.events, dialect).into_iter().collect();
+    within(&mut conditions, window, dialect);
     if leaf.filter != Filter::Const(true) {
         conditions.push(property_filter(&leaf.filter, zone, dialect));
     }
@@ -170,16 +175,14 @@ fn selected(events: &EventMatch, dialect: &dyn Dialect) -> Option<Expr> {
     }
 }
 
-fn within(window: Interval, dialect: &dyn Dialect) -> Vec<Expr> {
+fn within(out: &mut Vec<Expr>, window: Interval, dialect: &dyn Dialect) {
     let bound = |op: BinaryOperator, at: i64| sql::binary(sql::column("ts"), op, dialect.value(&Value::Timestamp(at)));
-    let mut out = Vec::with_capacity(2);
     if let Some(start) = window.start {
         out.push(bound(BinaryOperator::GtEq, start));
     }
     if window.end != i64::MAX {
         out.push(bound(BinaryOperator::Lt, window.end));
     }
-    out
 }
 
 /// The bounds of the inner window that the outer one does not give already.

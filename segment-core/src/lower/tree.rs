@@ -35,11 +35,11 @@ pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, table
         joined,
         left: without_marks(&plan.root).possibly_true,
     });
-    let users = Users::new(plan, tables, marked, dialect);
+    let mut users = Users::new(plan, tables, marked, dialect);
     if users.reads_all {
         reads.push(Read { events: EventMatch::Any, window: Interval { start: None, end: i64::MAX } });
     }
-    let mut joins = users.joins.clone();
+    let mut joins = std::mem::take(&mut users.joins);
     for (i, key) in marks.lists.iter().enumerate() {
         let name = list_name(i);
         let table = tables.lists.get(key).cloned().unwrap_or_default();
@@ -55,7 +55,7 @@ pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, table
     }
     let select = Select {
         projection: vec![Item::new(users.number.clone(), "user_no"), Item::new(users.builtin(Builtin::UserId), "user_id")],
-        from: users.from.clone(),
+        from: users.from,
         joins,
         selection: (!conditions.is_empty()).then(|| sql::and(conditions)),
         group_by: Vec::new(),

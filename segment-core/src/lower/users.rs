@@ -138,6 +138,6 @@ fn asks_when_seen(node: &Node) -> bool {
         Node::All(children) | Node::Any(children) => children.iter().any(|c| asks_when_seen(c)),
         Node::Not(child) => asks_when_seen(child),
         Node::Leaf(Leaf::Attribute(field, _)) => seen(field),
-        Node::Leaf(Leaf::Sample(sample)) => sample.by.as_ref().is_some_and(seen),
+        Node::Leaf(Leaf::Sample(sample)) => sample.by.as_deref().is_some_and(seen),
     }
 }

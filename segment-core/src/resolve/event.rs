@@ -119,7 +119,7 @@ fn fits(measure: MeasureName, ty: &Type) -> bool {
     }
 }
 
-fn made(measure: MeasureName, field: Option<FieldRef>) -> Option<Measure> {
+fn made(measure: MeasureName, field: Option<Arc<FieldRef>>) -> Option<Measure> {
     Some(match measure {
         MeasureName::Count => Measure::Count,
         MeasureName::Days => Measure::Days,

@@ -1,9 +1,12 @@
 //! Names of attributes, properties and item fields → where their values are; trees of `where` and `any_item`.
 
+use std::sync::Arc;
+
 use super::Cx;
 use crate::catalog::{Builtin, Field, Origin, Scope};
 use crate::condition::FieldCondition;
 use crate::diagnostics::{Code, Pointer};
+use crate::map::HashMap;
 use crate::names;
 use crate::ops::Subject;
 use crate::plan::{FieldRef, Filter, Source};
@@ -22,9 +25,40 @@ pub(crate) enum Names<'a> {
     Unknown,
 }
 
+/// Fields that were found and need no warning, by their dotted names.
+#[derive(Debug, Default)]
+pub(super) struct KnownFields {
+    attributes: HashMap<String, Arc<FieldRef>>,
+    properties: HashMap<String, Arc<FieldRef>>,
+}
+
+impl KnownFields {
+    fn of(&mut self, names: Names<'_>) -> Option<&mut HashMap<String, Arc<FieldRef>>> {
+        match names {
+            Names::Attributes => Some(&mut self.attributes),
+            Names::Properties => Some(&mut self.properties),
+            Names::Item(_) | Names::Unknown => None,
+        }
+    }
+}
+
 impl Cx<'_> {
     /// Looks a dotted name up; an unknown one is reported at `at`.
-    pub(crate) fn field(&mut self, names: Names<'_>, dotted: &str, at: &Pointer<'_>) -> Option<FieldRef> {
+    pub(crate) fn field(&mut self, names: Names<'_>, dotted: &str, at: &Pointer<'_>) -> Option<Arc<FieldRef>> {
+        if let Some(known) = self.fields.of(names).and_then(|known| known.get(dotted)) {
+            return Some(known.clone());
+        }
+        let warned = self.warnings.len();
+        let found = Arc::new(self.look_up(names, dotted, at)?);
+        if self.warnings.len() == warned
+            && let Some(known) = self.fields.of(names)
+        {
+            known.insert(dotted.to_owned(), found.clone());
+        }
+        Some(found)
+    }
+
+    fn look_up(&mut self, names: Names<'_>, dotted: &str, at: &Pointer<'_>) -> Option<FieldRef> {
         if let (Names::Attributes, Some(builtin)) = (names, Builtin::named(dotted)) {
             return Some(FieldRef { source: Source::Builtin(builtin), path: vec![dotted.to_owned()], ty: builtin.ty() });
         }

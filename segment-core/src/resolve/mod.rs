@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 
+use fields::KnownFields;
 pub(crate) use fields::{Names, filter};
 pub(crate) use meanings::{Meanings, Seen};
 
@@ -71,6 +72,7 @@ pub fn resolve(condition: &Condition, catalog: &Catalog, library: &Library, as_o
         meanings: Meanings::default(),
         circles: saved_as.map(Circles::new),
         memo: BTreeMap::new(),
+        fields: KnownFields::default(),
         path: Vec::new(),
         outer: String::new(),
         expanded: 0,
@@ -97,6 +99,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) meanings: Meanings,
     /// Looks for references that lead back to the segment that the tree is to become.
     circles: Option<Circles>,
+    /// Fields found so far.
+    fields: KnownFields,
     /// Segments resolved so far.
     memo: BTreeMap<String, Known>,
     /// The segments being resolved, outermost first.
@@ -252,7 +256,7 @@ impl Cx<'_> {
         (name, key): (&str, &str),
         comparison: &Comparison,
         pointer: &Pointer<'_>,
-    ) -> Option<(FieldRef, Test, bool)> {
+    ) -> Option<(Arc<FieldRef>, Test, bool)> {
         let field = self.field(names, name, &pointer.key(key));
         let subject = field.as_ref().map_or(Subject::Unknown, |field| Subject::Of(&field.ty));
         let (test, negative) = self.comparison(comparison, subject, pointer)?;

@@ -112,22 +112,23 @@ fn put_list<T>(out: &mut String, items: &[T], put: impl Fn(&mut String, &T)) {
     put_joined(out, items, ", ", put);
 }
 
-/// In quotes; each quote inside is written twice.
-fn put_quoted(out: &mut String, quote: char, text: &str) {
-    out.push(quote);
+/// In quotes, which are of ASCII; each quote inside is written twice.
+fn put_quoted(out: &mut String, quote: u8, text: &str) {
+    out.push(char::from(quote));
     let mut rest = text;
-    while let Some(at) = rest.find(quote) {
-        let (before, after) = rest.split_at(at + quote.len_utf8());
+    // Texts are short: a search for bytes is done before one for characters is set up.
+    while let Some(at) = rest.bytes().position(|b| b == quote) {
+        let (before, after) = rest.split_at(at + 1);
         out.push_str(before);
-        out.push(quote);
+        out.push(char::from(quote));
         rest = after;
     }
     out.push_str(rest);
-    out.push(quote);
+    out.push(char::from(quote));
 }
 
 fn put_name(out: &mut String, name: &str) {
-    put_quoted(out, '"', name);
+    put_quoted(out, b'"', name);
 }
 
 fn put_wrapped(out: &mut String, expr: &Expr, loose: bool) {
@@ -152,7 +153,7 @@ fn put_expr(out: &mut String, expr: &Expr) {
             out.push('.');
             put_name(out, &names.1);
         }
-        Node::Text(text) => put_quoted(out, '\'', text),
+        Node::Text(text) => put_quoted(out, b'\'', text),
         Node::Integer(n) => out.push_str(itoa::Buffer::new().format(*n)),
         Node::Double(x) => put!(out, "{x:E}"),
         Node::Boolean(b) => out.push_str(if *b { "true" } else { "false" }),
@@ -187,7 +188,7 @@ fn put_expr(out: &mut String, expr: &Expr) {
         Node::Typed(typed) => {
             put_type(out, &typed.0);
             out.push(' ');
-            put_quoted(out, '\'', &typed.1);
+            put_quoted(out, b'\'', &typed.1);
         }
         Node::In(of) => put_in(out, &of.0, " IN (", |out| put_list(out, &of.1, put_expr)),
         Node::InQuery(of, holds) => put_in(out, &of.0, if *holds { " IN (" } else { " NOT IN (" }, |out| put_query(out, &of.1)),

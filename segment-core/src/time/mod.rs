@@ -15,6 +15,7 @@ mod window;
 mod zone;
 
 pub(crate) use meaning::WindowMeaning;
+pub(crate) use text::instant_text;
 pub use text::{format_date, format_instant, is_instant, parse_date, parse_instant};
 pub use window::{Duration, Unit, Window, WindowFault, align, resolve_window, step_back, step_forward};
 pub use zone::{LocalDays, Zone};

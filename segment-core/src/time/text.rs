@@ -7,6 +7,9 @@
 use super::calendar::{civil_of_days, days_of_civil, month_length};
 use super::{DAY, SECOND, Zone, clamp_instant};
 
+/// Room for an instant's text.
+const INSTANT_BYTES: usize = 32;
+
 /// The instant that the text writes, in microseconds; without an offset it is in the zone.
 pub fn parse_instant(text: &str, zone: &Zone) -> Option<i64> {
     let (local, offset) = parse_local(text.as_bytes())?;
@@ -31,23 +34,55 @@ pub fn parse_date(text: &str) -> Option<i32> {
 
 /// RFC 3339 in UTC with `Z`; a fraction only where there is one.
 pub fn format_instant(micros: i64) -> String {
-    let (year, month, day) = civil_of_days(micros.div_euclid(DAY));
+    instant_text(micros, 'T', "Z")
+}
+
+/// The same with other characters between day and time, and for UTC.
+pub(crate) fn instant_text(micros: i64, between: char, utc: &str) -> String {
+    let mut out = String::with_capacity(INSTANT_BYTES);
+    put_day(&mut out, micros.div_euclid(DAY));
     let of_day = micros.rem_euclid(DAY);
     let seconds = of_day / SECOND;
-    let mut out = format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    for (before, n) in [(between, seconds / 3_600), (':', seconds / 60 % 60), (':', seconds % 60)] {
+        out.push(before);
+        put_digits(&mut out, n, 10);
+    }
     let fraction = of_day % SECOND;
     if fraction > 0 {
         out.push('.');
-        out.push_str(format!("{fraction:06}").trim_end_matches('0'));
+        put_digits(&mut out, fraction, SECOND / 10);
+        out.truncate(out.trim_end_matches('0').len());
     }
-    out.push('Z');
+    out.push_str(utc);
     out
 }
 
 /// YYYY-MM-DD.
 pub fn format_date(days: i32) -> String {
-    let (year, month, day) = civil_of_days(i64::from(days));
-    format!("{year:04}-{month:02}-{day:02}")
+    let mut out = String::with_capacity(INSTANT_BYTES);
+    put_day(&mut out, i64::from(days));
+    out
+}
+
+fn put_day(out: &mut String, days: i64) {
+    let (year, month, day) = civil_of_days(days);
+    match year {
+        0..=9_999 => put_digits(out, year, 1_000),
+        // Of data that somebody else writes; no condition has it.
+        _ => out.push_str(&format!("{year:04}")),
+    }
+    out.push('-');
+    put_digits(out, month, 10);
+    out.push('-');
+    put_digits(out, day, 10);
+}
+
+/// The digits of a number that is not negative, from that place of them on.
+fn put_digits(out: &mut String, n: i64, mut place: i64) {
+    while place > 0 {
+        out.push(char::from(b'0' + (n / place % 10) as u8));
+        place /= 10;
+    }
 }
 
 /// Local microseconds as written, and the offset in microseconds if one is.

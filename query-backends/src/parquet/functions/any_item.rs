@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn one_item_meets_all_of_it() {
         let ty = Type::Objects(BTreeMap::from([("sku".to_owned(), Type::String), ("n".to_owned(), Type::Integer)]));
-        let field = |name: &str, ty: Type| FieldRef { source: Source::Item, path: vec![name.to_owned()], ty };
+        let field = |name: &str, ty: Type| std::sync::Arc::new(FieldRef { source: Source::Item, path: vec![name.to_owned()], ty });
         let filter = Filter::All(vec![
             Filter::Test(field("sku", Type::String), Test::Is(Value::String("a".to_owned()), Case::Exact)),
             Filter::Test(field("n", Type::Integer), Test::Gte(Value::Integer(2))),

@@ -1,14 +1,14 @@
 //! Event predicates and samples.
 
-use super::{Reader, member};
+use super::{Members, Reader, member};
 use crate::condition::{Condition, EventCondition, EventSelector, MeasureName, MeasureSpec, SampleCondition, WindowSpec};
 use crate::decimal::{Decimal, DecimalError};
 use crate::diagnostics::{Code, Pointer};
-use crate::json::Json;
+use crate::json::{Borrowed, Json};
 use crate::limits;
 
 impl Reader {
-    pub(super) fn event(&mut self, value: &Json, members: &[(String, Json)], pointer: &Pointer<'_>, depth: usize) -> Condition {
+    pub(super) fn event(&mut self, value: &Borrowed<'_>, members: &Members<'_>, pointer: &Pointer<'_>, depth: usize) -> Condition {
         let event = self.selector(value, &pointer.key("event"));
         let filter = member(members, "where").map(|json| self.field(json, &pointer.key("where"), depth + 1, "a property's condition"));
         let measure = member(members, "measure").map(|json| self.measure(json, &pointer.key("measure")));
@@ -19,7 +19,7 @@ impl Reader {
         Condition::Event(Box::new(EventCondition { event, filter, measure, comparison, window }))
     }
 
-    fn selector(&mut self, json: &Json, at: &Pointer<'_>) -> EventSelector {
+    fn selector(&mut self, json: &Borrowed<'_>, at: &Pointer<'_>) -> EventSelector {
         match json {
             Json::String(s) if s == "*" => EventSelector::Any,
             Json::String(_) | Json::BadString => self.text(json, at, "an event's name").map_or(EventSelector::Invalid, EventSelector::Name),
@@ -57,7 +57,7 @@ impl Reader {
         }
     }
 
-    fn measure(&mut self, json: &Json, at: &Pointer<'_>) -> MeasureSpec {
+    fn measure(&mut self, json: &Borrowed<'_>, at: &Pointer<'_>) -> MeasureSpec {
         let Json::Object(members) = json else {
             self.fault(Code::InvalidValue, at, format!("a measure is an object such as {{\"sum\": \"price\"}}; this is {}", json.kind()));
             return MeasureSpec::Invalid;
@@ -83,7 +83,7 @@ impl Reader {
         self.text(value, &at, "a property's name").map_or(MeasureSpec::Invalid, |name| MeasureSpec::Of(measure, name))
     }
 
-    pub(super) fn sample(&mut self, json: &Json, at: &Pointer<'_>) -> Condition {
+    pub(super) fn sample(&mut self, json: &Borrowed<'_>, at: &Pointer<'_>) -> Condition {
         let Json::Object(members) = json else {
             self.fault(Code::InvalidValue, at, format!("a sample is an object with \"percent\" and \"salt\"; this is {}", json.kind()));
             return Condition::Invalid;

@@ -3,15 +3,19 @@
 mod event;
 mod window;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
 use super::{Comparison, Condition, FieldCondition, Operand, Parsed};
 use crate::diagnostics::{Code, Diagnostic, Pointer};
-use crate::json::{Json, JsonError};
+use crate::json::{Borrowed, Json, JsonError};
 use crate::limits;
 use crate::names;
 use crate::ops::Op;
+
+/// The members of an object.
+type Members<'a> = [(Cow<'a, str>, Borrowed<'a>)];
 
 /// A key that makes a form, and the other members that go with it.
 type Form = (&'static str, &'static [&'static str]);
@@ -50,7 +54,7 @@ pub(super) fn not_json(error: &JsonError) -> Parsed {
     }
 }
 
-pub(super) fn condition(json: &Json) -> Parsed {
+pub(super) fn condition(json: &Borrowed<'_>) -> Parsed {
     let mut reader = Reader { diagnostics: Vec::new(), nodes: 0, too_deep: false };
     let condition = reader.condition(json, &Pointer::ROOT, 1);
     if reader.nodes > limits::NODES_MAX {
@@ -97,11 +101,11 @@ impl Reader {
     /// Reports doubled and unknown members, and an object that is none of the forms.
     fn form<'a>(
         &mut self,
-        json: &'a Json,
+        json: &'a Borrowed<'a>,
         pointer: &Pointer<'_>,
         forms: &[Form],
         what: &str,
-    ) -> Option<(&'static str, &'a [(String, Json)])> {
+    ) -> Option<(&'static str, &'a Members<'a>)> {
         let Json::Object(members) = json else {
             let keys: Vec<&str> = forms.iter().map(|f| f.0).collect();
             self.fault(
@@ -129,7 +133,7 @@ impl Reader {
     }
 
     /// Reports an object that is none of the forms: its unknown members, and what it lacks unless one of them is meant to be it.
-    fn no_form(&mut self, members: &[(String, Json)], pointer: &Pointer<'_>, forms: &[Form], what: &str) {
+    fn no_form(&mut self, members: &Members<'_>, pointer: &Pointer<'_>, forms: &[Form], what: &str) {
         let mut known: Vec<&str> = forms.iter().flat_map(members_of).collect();
         known.sort_unstable();
         known.dedup();
@@ -148,7 +152,7 @@ impl Reader {
         }
     }
 
-    fn doubled(&mut self, members: &[(String, Json)], pointer: &Pointer<'_>) {
+    fn doubled(&mut self, members: &Members<'_>, pointer: &Pointer<'_>) {
         if members.len() <= COMPARED_MAX && !members.iter().enumerate().any(|(i, (key, _))| member(&members[..i], key).is_some()) {
             return;
         }
@@ -164,7 +168,7 @@ impl Reader {
 
     fn unknown<'a>(
         &mut self,
-        members: &[(String, Json)],
+        members: &Members<'_>,
         pointer: &Pointer<'_>,
         known: impl Iterator<Item = &'a str> + Clone,
         what: impl Display,
@@ -179,7 +183,7 @@ impl Reader {
         }
     }
 
-    fn condition(&mut self, json: &Json, pointer: &Pointer<'_>, depth: usize) -> Condition {
+    fn condition(&mut self, json: &Borrowed<'_>, pointer: &Pointer<'_>, depth: usize) -> Condition {
         if !self.enter(pointer, depth) {
             return Condition::Invalid;
         }
@@ -212,8 +216,8 @@ impl Reader {
             "segment" => self.text(value, &at, "a segment's key").map_or(Condition::Invalid, Condition::Segment),
             "list" => self.text(value, &at, "a list's key").map_or(Condition::Invalid, Condition::List),
             "sample" => self.sample(value, &at),
-            "sequence" => self.later(&at, "sequences", Condition::Sequence(value.clone())),
-            _ => self.later(&at, "SQL conditions", Condition::Sql(value.clone())),
+            "sequence" => self.later(&at, "sequences", Condition::Sequence(value.owned())),
+            _ => self.later(&at, "SQL conditions", Condition::Sql(value.owned())),
         }
     }
 
@@ -222,7 +226,7 @@ impl Reader {
         condition
     }
 
-    fn children(&mut self, value: &Json, at: &Pointer<'_>, depth: usize) -> Option<Vec<Condition>> {
+    fn children(&mut self, value: &Borrowed<'_>, at: &Pointer<'_>, depth: usize) -> Option<Vec<Condition>> {
         let Json::Array(items) = value else {
             self.fault(Code::InvalidValue, at, format!("a list of conditions is needed; this is {}", value.kind()));
             return None;
@@ -230,11 +234,11 @@ impl Reader {
         Some(items.iter().enumerate().map(|(i, c)| self.condition(c, &at.index(i), depth + 1)).collect())
     }
 
-    fn text(&mut self, json: &Json, pointer: &Pointer<'_>, what: &str) -> Option<String> {
+    fn text(&mut self, json: &Borrowed<'_>, pointer: &Pointer<'_>, what: &str) -> Option<String> {
         self.text_in(json, pointer, what).map(str::to_owned)
     }
 
-    fn text_in<'a>(&mut self, json: &'a Json, pointer: &Pointer<'_>, what: &str) -> Option<&'a str> {
+    fn text_in<'a>(&mut self, json: &'a Borrowed<'a>, pointer: &Pointer<'_>, what: &str) -> Option<&'a str> {
         match json {
             Json::String(s) if s.contains('\0') => {
                 self.fault(Code::InvalidString, pointer, "the text holds a NUL character");
@@ -253,7 +257,7 @@ impl Reader {
     }
 
     /// `op`, `value` and `ignore_case`. `None` where there is neither `op` nor `value` and they are not required.
-    fn comparison(&mut self, members: &[(String, Json)], pointer: &Pointer<'_>, depth: usize, required: bool) -> Option<Comparison> {
+    fn comparison(&mut self, members: &Members<'_>, pointer: &Pointer<'_>, depth: usize, required: bool) -> Option<Comparison> {
         let ignore_case = match member(members, "ignore_case") {
             None => None,
             Some(Json::Bool(b)) => Some(*b),
@@ -300,28 +304,28 @@ impl Reader {
             (Some(json), true) => match op {
                 Op::InWindow => self.window(json, &at, true).map_or(Operand::Invalid, Operand::Window),
                 Op::AnyItem => Operand::Items(Box::new(self.field(json, &at, depth + 1, "an item's condition"))),
-                _ => Operand::Literal(json.clone()),
+                _ => Operand::Literal(json.owned()),
             },
         };
         Some(Comparison { op: Some(op), operand, ignore_case })
     }
 
     /// A comparison without an operator. Only `any_item` takes a tree and only `in_window` a window, so an object says which it is.
-    fn unasked(&mut self, value: Option<&Json>, ignore_case: Option<bool>, pointer: &Pointer<'_>, depth: usize) -> Comparison {
+    fn unasked(&mut self, value: Option<&Borrowed<'_>>, ignore_case: Option<bool>, pointer: &Pointer<'_>, depth: usize) -> Comparison {
         let at = pointer.key("value");
-        let has = |keys: &[&str]| value.and_then(Json::as_object).is_some_and(|o| o.iter().any(|(k, _)| keys.contains(&k.as_str())));
+        let has = |keys: &[&str]| value.and_then(Borrowed::as_object).is_some_and(|o| o.iter().any(|(k, _)| keys.contains(&k.as_ref())));
         let operand = match value {
             None => Operand::None,
             Some(json) if has(&FIELD_FORMS.map(|form| form.0)) => {
                 Operand::Items(Box::new(self.field(json, &at, depth + 1, "an item's condition")))
             }
             Some(json) if has(&WINDOW_FORMS) => self.window(json, &at, true).map_or(Operand::Invalid, Operand::Window),
-            Some(json) => Operand::Literal(json.clone()),
+            Some(json) => Operand::Literal(json.owned()),
         };
         Comparison { op: None, operand, ignore_case }
     }
 
-    fn field(&mut self, json: &Json, pointer: &Pointer<'_>, depth: usize, what: &str) -> FieldCondition {
+    fn field(&mut self, json: &Borrowed<'_>, pointer: &Pointer<'_>, depth: usize, what: &str) -> FieldCondition {
         if !self.enter(pointer, depth) {
             return FieldCondition::Invalid;
         }
@@ -362,11 +366,11 @@ fn members_of(form: &Form) -> impl Iterator<Item = &'static str> + Clone + use<>
 }
 
 /// The keys in their order, each once.
-fn distinct(members: &[(String, Json)]) -> Vec<&str> {
+fn distinct<'a>(members: &'a Members<'_>) -> Vec<&'a str> {
     let mut seen = HashSet::with_capacity(members.len());
-    members.iter().map(|(key, _)| key.as_str()).filter(|key| seen.insert(*key)).collect()
+    members.iter().map(|(key, _)| key.as_ref()).filter(|key| seen.insert(*key)).collect()
 }
 
-fn member<'a>(members: &'a [(String, Json)], key: &str) -> Option<&'a Json> {
+fn member<'a>(members: &'a Members<'a>, key: &str) -> Option<&'a Borrowed<'a>> {
     members.iter().find(|(k, _)| k == key).map(|(_, v)| v)
 }

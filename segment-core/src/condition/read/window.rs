@@ -1,15 +1,15 @@
 //! Windows and durations.
 
-use super::{Reader, member};
+use super::{Members, Reader, member};
 use crate::decimal::{Decimal, DecimalError};
 use crate::diagnostics::{Code, Pointer};
-use crate::json::Json;
+use crate::json::{Borrowed, Json};
 use crate::limits;
 use crate::names;
 use crate::time::{Duration, Unit, Window, Zone, parse_instant};
 
 impl Reader {
-    pub(super) fn window(&mut self, json: &Json, at: &Pointer<'_>, next_allowed: bool) -> Option<Window> {
+    pub(super) fn window(&mut self, json: &Borrowed<'_>, at: &Pointer<'_>, next_allowed: bool) -> Option<Window> {
         let Json::Object(members) = json else {
             self.fault(
                 Code::InvalidWindow,
@@ -55,7 +55,7 @@ impl Reader {
     }
 
     /// An instant or a date, as text. Which instant it is, the workspace's zone says; whether it is one, its form does.
-    fn time(&mut self, json: &Json, at: &Pointer<'_>) -> Option<String> {
+    fn time(&mut self, json: &Borrowed<'_>, at: &Pointer<'_>) -> Option<String> {
         let text = self.text(json, at, "an instant or a date")?;
         if parse_instant(&text, &Zone::utc()).is_none() {
             self.fault(Code::InvalidWindow, at, "an instant such as 2026-01-31T09:00:00Z, or a date, is needed");
@@ -64,7 +64,7 @@ impl Reader {
         Some(text)
     }
 
-    fn aligned(&mut self, members: &[(String, Json)], at: &Pointer<'_>) -> Option<bool> {
+    fn aligned(&mut self, members: &Members<'_>, at: &Pointer<'_>) -> Option<bool> {
         match member(members, "aligned") {
             None => Some(false),
             Some(Json::Bool(b)) => Some(*b),
@@ -75,7 +75,7 @@ impl Reader {
         }
     }
 
-    fn ago(&mut self, json: &Json, at: &Pointer<'_>) -> Option<(Duration, Duration)> {
+    fn ago(&mut self, json: &Borrowed<'_>, at: &Pointer<'_>) -> Option<(Duration, Duration)> {
         let Json::Object(members) = json else {
             self.fault(Code::InvalidWindow, at, format!("\"ago\" is an object with \"from\" and \"to\"; this is {}", json.kind()));
             return None;
@@ -94,7 +94,7 @@ impl Reader {
         Some((from?, to?))
     }
 
-    fn duration(&mut self, json: &Json, at: &Pointer<'_>, zero: bool) -> Option<Duration> {
+    fn duration(&mut self, json: &Borrowed<'_>, at: &Pointer<'_>, zero: bool) -> Option<Duration> {
         let Json::Object(members) = json else {
             self.fault(
                 Code::InvalidWindow,
@@ -135,7 +135,7 @@ impl Reader {
         Some(Duration { n: n?, unit: unit? })
     }
 
-    fn whole(&mut self, json: &Json, at: &Pointer<'_>, least: u32) -> Option<u32> {
+    fn whole(&mut self, json: &Borrowed<'_>, at: &Pointer<'_>, least: u32) -> Option<u32> {
         let written = json.as_number().unwrap_or_default();
         // Nearly all are written plainly, and need no decimal.
         let n = written.parse().ok().or_else(|| Decimal::literal(written).ok()?.to_i64_exact()?.try_into().ok());
