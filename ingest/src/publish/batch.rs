@@ -214,7 +214,7 @@ impl Making<'_> {
             }
             Fact::Attributes { .. } => {}
         }
-        for (members, written_at) in made(message, self.rules)? {
+        for Setting { members, written_at } in settings(message, self.rules)? {
             self.facts(message, members, origin(written_at))?;
         }
         Ok(())
@@ -239,12 +239,20 @@ impl Making<'_> {
     }
 }
 
+/// Attributes that a message sets.
+pub(crate) struct Setting {
+    /// By name; null clears.
+    pub(crate) members: Vec<(String, Json)>,
+    /// What decides between two values: the greater one wins.
+    pub(crate) written_at: i64,
+}
+
 /// What a message makes of attributes: each part with the time that decides between two values.
 ///
 /// # Errors
 ///
 /// For a message without content, which nobody collects.
-pub(crate) fn made(message: &Message, rules: &BTreeMap<String, Rule>) -> Result<Vec<(Vec<(String, Json)>, i64)>> {
+pub(crate) fn settings(message: &Message, rules: &BTreeMap<String, Rule>) -> Result<Vec<Setting>> {
     let Fact::Attributes { attributes } = &message.fact else {
         let written = |wins: Wins, at: i64| match wins {
             Wins::Latest => at,
@@ -252,11 +260,11 @@ pub(crate) fn made(message: &Message, rules: &BTreeMap<String, Rule>) -> Result<
             Wins::Earliest => at.saturating_neg(),
         };
         let derived = derive(rules, message).into_iter();
-        return Ok(derived.map(|d| (vec![(d.attribute, d.value)], written(d.wins, d.at))).collect());
+        return Ok(derived.map(|d| Setting { members: vec![(d.attribute, d.value)], written_at: written(d.wins, d.at) }).collect());
     };
     let mut members = members(attributes)?;
     members.retain(|(name, _)| !rules.contains_key(name));
-    Ok(vec![(members, message.ts)])
+    Ok(vec![Setting { members, written_at: message.ts }])
 }
 
 /// The members of a message's object.

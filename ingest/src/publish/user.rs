@@ -9,7 +9,7 @@ use segment_core::time::Zone;
 use store::{AttributeWrite, StoreError, UserFacts};
 use tokio::time::timeout;
 
-use super::batch::made;
+use super::batch::{Setting, settings};
 use super::error::PublishError;
 use super::service::Publishing;
 use crate::collect::{Fact, Message};
@@ -68,7 +68,7 @@ fn merge(facts: &mut UserFacts, message: &Message, catalog: &Catalog, zone: &Zon
         let (first, last) = facts.seen.unwrap_or((message.ts, message.ts));
         facts.seen = Some((first.min(message.ts), last.max(message.ts)));
     }
-    for (members, written_at) in made(message, &catalog.rules)? {
+    for Setting { members, written_at } in settings(message, &catalog.rules)? {
         facts.has_profile = true;
         facts.stated_first_seen = Some(facts.stated_first_seen.map_or(message.ts, |stated| stated.min(message.ts)));
         let Json::Object(members) = normalize_dotted(Json::Object(members)) else { continue };
