@@ -9,13 +9,13 @@
 //! DIR/muster.db                              metadata and the Iceberg catalog's own tables (SQLite)
 //! DIR/warehouse/<workspace>/events/…         the Iceberg table of events
 //! DIR/warehouse/<workspace>/list_<n>/…       an Iceberg table for each list
-//! DIR/profiles/<workspace>/users.redb        profiles by user; only the writer opens it
+//! DIR/profiles/<workspace>/users.redb        profiles by user; the writer has it open, and who reads single users
 //! DIR/profiles/<workspace>/columns/*.parquet the columnar form that queries scan
 //! DIR/profiles/<workspace>/write.lock        held by the writer
 //! DIR/recent/<workspace>/*.parquet           collected events that are not in the lake's table yet
 //! ```
 //!
-//! Invariants: reading opens neither `users.redb` nor any lock; files named by a state row are never changed, and are
+//! Invariants: pinning and reading a state opens neither `users.redb` nor any lock; files named by a state row are never changed, and are
 //! removed a while after no state row names them. Iceberg metadata holds absolute paths, so a directory cannot be moved.
 //!
 //! With a shared lake ([`LakeConfig`]) the Iceberg tables are on S3 and their catalog is in Postgres; the rest is as above. Events' files are

@@ -138,7 +138,7 @@ fn check(seed: u64, count: u64) {
     while sent < messages.len() {
         // Its tasks end where they are when the runtime does.
         let inner = runtime();
-        let store = world.store.clone();
+        let data = world.path("data");
         let (from, lives) = (sent, 1 + random.below(6));
         let mut steps = Vec::new();
         for _ in 0..lives {
@@ -150,7 +150,8 @@ fn check(seed: u64, count: u64) {
         }
         assert!(from <= sent);
         inner.block_on(async {
-            let publishing = open(&store).await;
+            // Of its own, as of another process: connections of one runtime are no good in the next.
+            let publishing = open(&Store::open(data).await.unwrap()).await;
             for (range, pause) in steps {
                 publishing.store(entries(&messages[range])).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(pause)).await;
