@@ -6,7 +6,7 @@ use std::sync::Arc;
 use segment_core::catalog::Catalog;
 use tokio::sync::OnceCell;
 
-use crate::bound::{Footers, Listings};
+use crate::bound::{Footers, Listings, Shapes};
 use crate::collect::remove_table;
 use crate::config::StoreConfig;
 use crate::error::{Result, StoreError};
@@ -42,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) bound_objects: Option<Arc<Objects>>,
     pub(crate) listings: Arc<Listings>,
     pub(crate) footers: Arc<Footers>,
+    pub(crate) shapes: Arc<Shapes>,
     tables: OnceCell<Tables>,
 }
 
@@ -147,6 +148,7 @@ impl Store {
                 bound_objects,
                 listings: Arc::default(),
                 footers: Arc::default(),
+                shapes: Arc::default(),
                 tables: OnceCell::new(),
             }),
         })

@@ -1,6 +1,6 @@
 //! One scan of the events, grouped by user, with a mark for each leaf.
 
-use super::Tables;
+use super::{SPAN_FROM, SPAN_UNTIL, Tables};
 use super::marks::{Arm, Bit, Form, Marks, Strategy, mark_name};
 use super::sums;
 use super::tree::stored;
@@ -33,9 +33,11 @@ pub(super) fn select(
     if bounded {
         conditions.extend(selected(&arm.events, dialect));
         conditions.extend(within(arm.window, dialect));
+        conditions.extend(partitions(arm.window, tables));
     }
     if each_alone {
-        let leaves = own.iter().map(|(_, leaf)| sql::and(alone(leaf, zone, dialect))).collect();
+        let leaf = |leaf: &EventLeaf| sql::and(alone(leaf, zone, dialect).into_iter().chain(partitions(leaf.window, tables)).collect());
+        let leaves = own.iter().map(|(_, own)| leaf(own)).collect();
         conditions.push(sql::or(leaves));
     } else if let Some(filter) = shared_filter
         && *filter != Filter::Const(true)
@@ -167,6 +169,20 @@ fn within(window: Interval, dialect: &dyn Dialect) -> Vec<Expr> {
     }
     if window.end != i64::MAX {
         out.push(bound(BinaryOperator::Lt, window.end));
+    }
+    out
+}
+
+/// Which partitions can hold events of the window, where they say so.
+fn partitions(window: Interval, tables: &Tables) -> Vec<Expr> {
+    const SECOND: i64 = 1_000_000;
+    let bound = |name: &'static str, op: BinaryOperator, at: i64| sql::binary(sql::column(name), op, sql::integer(at));
+    let mut out = Vec::new();
+    if let Some(start) = window.start.filter(|_| tables.spans) {
+        out.push(bound(SPAN_UNTIL, BinaryOperator::Gt, start.div_euclid(SECOND)));
+    }
+    if window.end != i64::MAX && tables.spans {
+        out.push(bound(SPAN_FROM, BinaryOperator::Lt, window.end.div_euclid(SECOND) + 1));
     }
     out
 }
