@@ -9,7 +9,7 @@ use super::{ColumnPath, EventName, EventsTable, TimeForm};
 use crate::catalog::{Catalog, ColumnKind};
 
 /// What a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Held {
     /// Text.
     Text,
@@ -66,40 +66,56 @@ impl Held {
 }
 
 /// What the columns of some files hold, by their paths.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct HeldColumns(BTreeMap<ColumnPath, Held>);
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HeldColumns {
+    held: BTreeMap<ColumnPath, Held>,
+    /// Why only the embedded engine reads a column.
+    refused: BTreeMap<ColumnPath, String>,
+}
 
 impl HeldColumns {
     /// Notes what a column holds.
     pub fn insert(&mut self, path: ColumnPath, held: Held) {
-        self.0.insert(path, held);
+        self.held.insert(path, held);
     }
 
-    /// What a column holds; `None` if no file has it.
+    /// Notes why only the embedded engine reads a column.
+    pub fn refuse(&mut self, path: ColumnPath, why: impl Into<String>) {
+        self.held.remove(&path);
+        self.refused.entry(path).or_insert_with(|| why.into());
+    }
+
+    /// Why it is refused, if it is.
+    pub fn refused(&self, path: &[String]) -> Option<&str> {
+        self.refused.get(path).map(String::as_str)
+    }
+
+    /// What a column holds; `None` if no file has it, or it is refused.
     pub fn get(&self, path: &[String]) -> Option<Held> {
-        self.0.get(path).copied()
+        self.held.get(path).copied()
     }
 
-    /// All of them, by path.
+    /// All that are not refused, by path.
     pub fn iter(&self) -> impl Iterator<Item = (&ColumnPath, Held)> {
-        self.0.iter().map(|(path, held)| (path, *held))
+        self.held.iter().map(|(path, held)| (path, *held))
     }
 
-    /// The same with those of more files.
-    ///
-    /// # Errors
-    ///
-    /// The column that holds one thing here and another there.
-    pub fn with(mut self, more: &Self) -> Result<Self, String> {
-        for (path, held) in more.iter() {
-            let both = self.get(path).map_or(Some(held), |known| known.or(held));
-            let both = both.ok_or_else(|| {
-                let known = self.get(path).map_or("nothing", Held::name);
-                format!("column \"{}\" holds {known} in some files and {} in others", path.join("."), held.name())
-            })?;
-            self.insert(path.clone(), both);
+    /// The same with those of more files. A column that holds one thing here and another there is refused.
+    pub fn with(mut self, more: &Self) -> Self {
+        for (path, why) in &more.refused {
+            self.refuse(path.clone(), why);
         }
-        Ok(self)
+        for (path, held) in more.iter().filter(|(path, _)| !self.refused.contains_key(*path)).collect::<Vec<_>>() {
+            let known = self.get(path).unwrap_or(held);
+            match known.or(held) {
+                Some(both) => self.insert(path.clone(), both),
+                None => {
+                    let (path_, one, other) = (path.join("."), known.name(), held.name());
+                    self.refuse(path.clone(), format!("column \"{path_}\" holds {one} in some files and {other} in others"));
+                }
+            }
+        }
+        self
     }
 }
 
@@ -169,19 +185,21 @@ mod tests {
     use super::*;
 
     fn one(held: Held) -> HeldColumns {
-        HeldColumns(BTreeMap::from([(vec!["a".to_owned()], held)]))
+        HeldColumns { held: BTreeMap::from([(vec!["a".to_owned()], held)]), refused: BTreeMap::new() }
     }
 
     #[test]
     fn files_that_differ() {
         let fine = Held::Timestamp { instant: true, nanos: true };
         let coarse = Held::Timestamp { instant: true, nanos: false };
-        assert_eq!(one(coarse).with(&one(fine)), Ok(one(fine)));
-        assert_eq!(HeldColumns::default().with(&one(Held::Text)), Ok(one(Held::Text)));
+        assert_eq!(one(coarse).with(&one(fine)), one(fine));
+        assert_eq!(HeldColumns::default().with(&one(Held::Text)), one(Held::Text));
         let local = Held::Timestamp { instant: false, nanos: false };
-        let error = one(local).with(&one(coarse)).unwrap_err();
-        assert_eq!(error, "column \"a\" holds times without an offset in some files and instants in others");
-        assert!(one(Held::Decimal(10, 2)).with(&one(Held::Decimal(10, 3))).is_err());
-        assert!(one(Held::Integer).with(&one(Held::Text)).is_err());
+        let path = ["a".to_owned()];
+        let refused = one(local).with(&one(coarse)).with(&one(local));
+        let why = "column \"a\" holds times without an offset in some files and instants in others";
+        assert_eq!((refused.get(&path), refused.refused(&path)), (None, Some(why)));
+        assert!(one(Held::Decimal(10, 2)).with(&one(Held::Decimal(10, 3))).refused(&path).is_some());
+        assert_eq!(one(Held::Integer).with(&one(Held::Integer)).refused(&path), None);
     }
 }

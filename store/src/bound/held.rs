@@ -61,40 +61,51 @@ impl BoundEvents {
     ///
     /// # Errors
     ///
-    /// As [`BoundEvents::open`]; `Invalid` if a column's type, or a name, is one that only the embedded engine reads.
+    /// As [`BoundEvents::open`]. A column that only the embedded engine reads is refused in the answer.
     pub fn held(&self, file: &BoundFile) -> Result<HeldColumns> {
         let paths = self.table().paths(&self.inner.catalog);
         if let Some(shape) = self.inner.shapes.get(file, &paths) {
             return Ok(shape.held.clone());
         }
-        let held = self.open(file)?.held(&paths)?;
+        let held = self.open(file)?.held(&paths);
         Ok(self.inner.shapes.insert(file, Shape { paths, held }).held.clone())
     }
 }
 
 impl OpenBound {
-    fn held(&self, paths: &[ColumnPath]) -> Result<HeldColumns> {
-        let refused = |path: &ColumnPath, what: &str| {
-            StoreError::Invalid(format!("column \"{}\" of {} {what}", path.join("."), self.file().place))
-        };
+    fn held(&self, paths: &[ColumnPath]) -> HeldColumns {
         let mut out = HeldColumns::default();
         for path in paths {
-            let field = find(self.schema(), path).map_err(|what| refused(path, &what))?;
-            let Some(field) = field else { continue };
-            let held = held_by(field).ok_or_else(|| refused(path, &format!("is {}, which other engines do not read alike", field.data_type())))?;
-            if matches!(held, Held::Timestamp { .. }) && is_int96(self.metadata().file_metadata().schema_descr(), path) {
-                return Err(refused(path, "is INT96, which other engines read as a setting of theirs says"));
-            }
-            out.insert(path.clone(), held);
-        }
-        for (path, held) in out.iter() {
-            let filled = |other: &ColumnPath| other.len() > path.len() && other.starts_with(path);
-            if held == Held::Struct && !out.iter().any(|(other, held)| held != Held::Struct && filled(other)) {
-                return Err(refused(path, "is a struct without any of the fields that the catalog has"));
+            match held_at(self.schema(), self.metadata().file_metadata().schema_descr(), path) {
+                Ok(None) => {}
+                Ok(Some(held)) => out.insert(path.clone(), held),
+                Err(what) => out.refuse(path.clone(), format!("column \"{}\" of {} {what}", path.join("."), self.file().place)),
             }
         }
-        Ok(out)
+        // Engines that read a struct by those of its fields that they know take one without any for missing.
+        for (path, held) in out.clone().iter().filter(|(_, held)| *held == Held::Struct) {
+            let within = |other: &ColumnPath| other.len() > path.len() && other.starts_with(path);
+            if !out.iter().any(|(other, inner)| inner != held && within(other)) {
+                let what = format!("column \"{}\" of {} is a struct without any of the fields that the catalog has", path.join("."), self.file().place);
+                out.refuse(path.clone(), what);
+            }
+        }
+        out
     }
+}
+
+/// What the column at a path holds; `None` if the file has none.
+///
+/// # Errors
+///
+/// Why only the embedded engine reads it.
+fn held_at(schema: &Schema, parquet: &SchemaDescriptor, path: &[String]) -> std::result::Result<Option<Held>, String> {
+    let Some(field) = find(schema, path)? else { return Ok(None) };
+    let held = held_by(field).ok_or_else(|| format!("is {}, which other engines do not read alike", field.data_type()))?;
+    if matches!(held, Held::Timestamp { .. }) && is_int96(parquet, path) {
+        return Err("is INT96, which other engines read as a setting of theirs says".to_owned());
+    }
+    Ok(Some(held))
 }
 
 /// The column at a path; `None` if the file has none.

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashSet};
 use futures::{StreamExt, TryStreamExt};
 use segment_core::binding::HeldColumns;
 use segment_core::dialect::Trino;
-use segment_core::dialect::trino::{PartitionValues, external, unreadable};
+use segment_core::dialect::trino::{PartitionValues, external};
 use segment_core::lower::{External, Key, Lowered, Strategy};
 use store::{BoundEvents, BoundFile, Pinned, StoreError};
 use xxhash_rust::xxh3::xxh3_128;
@@ -69,9 +69,6 @@ pub(super) async fn prepare(backend: &TrinoBackend, query: &Query, pinned: &Pinn
     if !location.starts_with("s3://") {
         return Err(unsupported(format!("Trino reads events that somebody else writes on S3 alone, and these are in {location}")));
     }
-    if let Some(property) = unreadable(&query.plan).first() {
-        return Err(unsupported(format!("Trino cannot read property \"{property}\" of events that somebody else writes: it is JSON text")));
-    }
     let lowered = query.lowered(&Trino, &prepare::tables(prepare::shared(pinned)?, Key::Id), Strategy::default())?;
     let (lowered, namespace) = prepare::pinned_tables(lowered, pinned, &backend.catalog)?;
     let lowered = if ids { lowered } else { lowered.numbers_only() };
@@ -80,7 +77,6 @@ pub(super) async fn prepare(backend: &TrinoBackend, query: &Query, pinned: &Pinn
     }
     let (bound, needed, held) = match look(bound, &lowered).await {
         Ok((needed, held)) => (bound.clone(), needed, held),
-        Err(e) if e.kind == ErrorKind::Unsupported => return Err(e),
         // A file is not what it was.
         Err(_) => {
             let again = bound.look_again().await?;
@@ -88,7 +84,7 @@ pub(super) async fn prepare(backend: &TrinoBackend, query: &Query, pinned: &Pinn
             (again, needed, held)
         }
     };
-    let events = external(bound.catalog(), bound.table(), &held).map_err(unsupported)?;
+    let events = external(&query.plan, bound.catalog(), bound.table(), &held).map_err(unsupported)?;
     let name = table_name(&bound, &events);
     let events = events.named(&[hive.clone(), namespace.clone(), name]);
     let properties = properties(hive, &events);
@@ -110,20 +106,18 @@ pub(super) async fn prepare(backend: &TrinoBackend, query: &Query, pinned: &Pinn
 async fn look(bound: &BoundEvents, lowered: &Lowered) -> Result<(Vec<BoundFile>, HeldColumns)> {
     let needed = |file: &&BoundFile| lowered.reads.iter().any(|read| file.may_hold(read.window));
     let files: Vec<BoundFile> = bound.files().iter().filter(needed).cloned().collect();
-    let refused = |e: StoreError| match e {
-        StoreError::Invalid(what) => unsupported(what),
-        other => BackendError::new(store_kind(&other), "cannot read the files that somebody else writes").caused_by(other),
-    };
+    let failed =
+        |e: StoreError| BackendError::new(store_kind(&e), "cannot read the files that somebody else writes").caused_by(e);
     let looked = futures::stream::iter(files.clone()).map(|file| {
         let bound = bound.clone();
         async move {
             let joined = tokio::task::spawn_blocking(move || bound.held(&file)).await;
-            joined.map_err(|e| BackendError::internal("a thread that reads footers stopped").caused_by(e))?.map_err(refused)
+            joined.map_err(|e| BackendError::internal("a thread that reads footers stopped").caused_by(e))?.map_err(failed)
         }
     });
     let held = looked
         .buffered(FILES_AT_ONCE)
-        .try_fold(HeldColumns::default(), async |all, held| all.with(&held).map_err(unsupported))
+        .try_fold(HeldColumns::default(), async |all, held| Ok(all.with(&held)))
         .await?;
     Ok((files, held))
 }

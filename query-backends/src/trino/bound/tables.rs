@@ -45,8 +45,8 @@ pub(super) async fn ensure(
     if missing.is_empty() {
         return Ok(known);
     }
-    let registering = futures::stream::iter(missing).map(|partition| {
-        let sql = events.register(&partition.values.all, &partition.location);
+    let statements: Vec<String> = missing.into_iter().map(|p| events.register(&p.values.all, &p.location)).collect();
+    let registering = futures::stream::iter(statements).map(|sql| {
         let session = &session;
         async move { execute(backend, &sql, session).await }
     });

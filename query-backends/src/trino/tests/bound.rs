@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int32Array, Int64Array, ListBuilder, RecordBatch,
-    StringArray, StringBuilder, StructArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt16Array,
-    UInt32Array,
+    StringArray, StringBuilder, StructArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt16Array, UInt32Array,
 };
 use arrow::datatypes::Field;
 use parquet::arrow::ArrowWriter;
@@ -85,16 +85,15 @@ impl Bound {
         self.backend.run(query, RunOptions::default()).await?.sorted_ids().await
     }
 
-    /// Whom all find, by every strategy.
+    /// Whom both find, by one strategy after the other.
     async fn members(&self, condition: &str) -> Vec<String> {
-        let query = self.query(condition).await;
-        let expected = MemoryBackend.run(&query, RunOptions::default()).await.unwrap().sorted_ids().await.unwrap();
-        for strategy in [Strategy::Arms, Strategy::OneScan, Strategy::OneScanBounded, Strategy::Subqueries] {
-            let query = query.clone().with_strategy(strategy);
-            match self.run(&query).await {
-                Ok(found) => assert_eq!(found, expected, "{condition} by {}", strategy.name()),
-                Err(e) => panic!("{condition} by {}: {}", strategy.name(), chain(&e)),
-            }
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        let strategy = Strategy::ALL[ASKED.fetch_add(1, Ordering::Relaxed) % Strategy::ALL.len()];
+        let query = self.query(condition).await.with_strategy(strategy);
+        let expected = MemoryBackend::new().run(&query, RunOptions::default()).await.unwrap().sorted_ids().await.unwrap();
+        match self.run(&query).await {
+            Ok(found) => assert_eq!(found, expected, "{condition} by {}", strategy.name()),
+            Err(e) => panic!("{condition} by {}: {}", strategy.name(), chain(&e)),
         }
         expected
     }
@@ -156,4 +155,250 @@ async fn events_in_place() {
     assert_eq!(bound.members(r#"{"not": {"event": "buy", "where": {"property": "price", "op": "gt", "value": 1}}}"#).await, ["bob", "cid"]);
     assert_eq!(bound.members(r#"{"event": "buy", "measure": {"last": "price"}, "op": "is", "value": 1.5}"#).await, ["ann"]);
     assert_eq!(bound.members(r#"{"attribute": "last_seen_at", "op": "after", "value": "2026-11-02T12:00:00Z"}"#).await.len(), 3);
+}
+
+const TIMES: [&str; 16] = [
+    "2026-11-02T12:34:56Z",
+    "2026-11-02t12:34:56.5z",
+    "2026-11-02 12:34:56.1234569+01:30",
+    "2026-11-02T12:34-00:30",
+    "2026-11-02T12:34",
+    "2026-11-02",
+    "2026-11-02T23:59:60",
+    "2026-11-02T12:34:56.",
+    "2026-11-02T24:00:00Z",
+    "2026-11-31",
+    "2026-11-02T12:34:56Z ",
+    "0000-11-02",
+    "2026-11-02T12",
+    "2026-11-02T12:34:61Z",
+    "2026-11-02\n",
+    "",
+];
+
+/// Of `users` in their order: who has an event at all, and who before and after some instants to the microsecond.
+async fn told_apart(bound: &Bound, instants: &[&str]) -> usize {
+    let mut found = bound.members(r#"{"event": "view"}"#).await.len();
+    for instant in instants {
+        for side in ["from", "to"] {
+            found += bound.members(&format!(r#"{{"event": "view", "window": {{"{side}": "{instant}"}}}}"#)).await.len();
+        }
+    }
+    found
+}
+
+fn users(count: usize) -> ArrayRef {
+    Arc::new((0..count).map(|i| Some(format!("u{i:02}"))).collect::<StringArray>())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_in_text() {
+    let binding = |zone: &str| {
+        format!(
+            r#"{BY_DAY}, "partition_zone": "{zone}", "slack_seconds": 7200, "user_id": "user", "event": {{"constant": "view"}}, "ts": {{"column": "at", "type": "string", "zone": "{zone}"}}"#
+        )
+    };
+    let Some(bound) = Bound::new("bound_text", "UTC", "", &binding("Europe/London")).await else { return };
+    let file = |day: &str, times: &[&str]| {
+        let times: Vec<Option<&str>> = times.iter().map(|t| Some(*t)).collect();
+        bound.write(&format!("dt={day}/f.parquet"), vec![("user", users(times.len())), ("at", texts(&times))]);
+    };
+    file("2026-11-02", &TIMES);
+    // The hour that came twice, and one that there was not.
+    file("2026-10-25", &["2026-10-25T01:30:00", "2026-10-25T00:59:59.999999", "2026-10-25T02:00:00", "2026-10-25T01:30:00Z"]);
+    file("2026-03-29", &["2026-03-29T01:30:00", "2026-03-29T00:59:59.999999", "2026-03-29T02:00:00"]);
+    let instants = [
+        "2026-11-02T12:34:56Z", "2026-11-02T12:34:56.5Z", "2026-11-02T11:04:56.123456Z", "2026-11-02T11:04:56.123457Z", "2026-11-02T13:04:00Z",
+        "2026-11-02T23:59:59.999999Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-03-29T01:30:00Z", "2026-03-29T01:00:00Z",
+    ];
+    assert!(told_apart(&bound, &instants).await > 20);
+    for zone in ["Australia/Lord_Howe", "America/St_Johns", "Pacific/Apia"] {
+        bound.bind(&binding(zone)).await;
+        told_apart(&bound, &instants[..6]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_as_timestamps_and_counts() {
+    let binding = |form: &str, zone: &str| {
+        format!(r#"{BY_DAY}, "slack_seconds": 0, "user_id": "user", "event": {{"constant": "view"}}, "ts": {{"column": "at", "type": "{form}"{zone}}}"#)
+    };
+    let zone = r#", "zone": "America/New_York""#;
+    let base = at("2026-11-01T05:30:00Z");
+    let near: Vec<i64> = [0, 1, -1, 500, 999_999, 3_600_000_000, 7_200_000_000, -90_000_000_000, i64::MAX / 2000].iter().map(|d| base.saturating_add(*d)).collect();
+    let instants = ["2026-11-01T05:30:00Z", "2026-11-01T05:30:00.000001Z", "2026-11-01T06:30:00Z", "2026-11-01T10:30:00Z"];
+    let nanos: Vec<i64> = near.iter().take(8).flat_map(|us| [us * 1000, us * 1000 + 999]).collect();
+    let cases: Vec<(&str, &str, ArrayRef)> = vec![
+        ("epoch_us", "", Arc::new(Int64Array::from(near.clone()))),
+        ("epoch_ms", "", Arc::new(Int64Array::from_iter_values(near.iter().map(|us| us / 1000).chain([i64::MIN, i64::MAX])))),
+        ("epoch_s", "", Arc::new(Int32Array::from_iter_values(near.iter().take(8).map(|us| (us / 1_000_000) as i32)))),
+        ("timestamp", zone, Arc::new(TimestampMicrosecondArray::from(near.clone()))),
+        ("timestamp", "", Arc::new(TimestampMicrosecondArray::from(near.clone()).with_timezone("UTC"))),
+        ("timestamp", "", Arc::new(TimestampMillisecondArray::from_iter_values(near.iter().map(|us| us / 1000)).with_timezone("UTC"))),
+        ("timestamp", zone, Arc::new(TimestampNanosecondArray::from(nanos.clone()))),
+        ("timestamp", "", Arc::new(TimestampNanosecondArray::from(nanos).with_timezone("UTC"))),
+    ];
+    for (i, (form, zone, times)) in cases.into_iter().enumerate() {
+        let Some(bound) = Bound::new(&format!("bound_times{i}"), "UTC", "", &binding(form, zone)).await else { return };
+        bound.write("dt=2026-11-01/f.parquet", vec![("user", users(times.len())), ("at", times)]);
+        assert!(told_apart(&bound, &instants).await > 10, "{form}{zone}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_every_type() {
+    let properties = r#""n": {"type": "number"}, "i": {"type": "integer"}, "b": {"type": "boolean"}, "d": {"type": "date"}, "at": {"type": "timestamp"},
+        "tags": {"type": "strings"}, "m": {"type": "map", "values": "number"}, "none": {"type": "string"}, "src": {"type": "string"}"#;
+    let binding = format!(
+        r#""partitions": [{{"column": "dt", "format": "date"}}, {{"column": "src", "format": "text"}}], "user_id": "user", "event": {{"constant": "view"}},
+        "ts": {{"column": "t", "type": "epoch_s"}}, "properties": {{"n": "n", "i": "i", "b": "b", "d": "d", "at": "at", "tags": "tags", "m": "m", "none": "none", "src": "src"}}"#
+    );
+    let numbers: [ArrayRef; 4] = [
+        Arc::new(Decimal128Array::from(vec![Some(150), Some(-225), None]).with_precision_and_scale(10, 2).unwrap()),
+        Arc::new(Float32Array::from(vec![Some(0.1), Some(f32::NAN), Some(-0.0)])),
+        Arc::new(Int8Array::from(vec![Some(-1), Some(1), None])),
+        Arc::new(UInt16Array::from(vec![Some(65_535), Some(1), None])),
+    ];
+    for (i, n) in numbers.into_iter().enumerate() {
+        let Some(bound) = Bound::new(&format!("bound_types{i}"), "Asia/Tokyo", properties, &binding).await else { return };
+        let mut tags = ListBuilder::new(StringBuilder::new());
+        tags.values().append_value("x");
+        tags.values().append_null();
+        tags.append(true);
+        tags.append(true);
+        tags.append(false);
+        let noon = at("2026-11-02T12:00:00Z");
+        for folder in ["dt=2026-11-02/src=", "dt=2026-11-02/src=web%27s", "dt=2026-11-02/src=__HIVE_DEFAULT_PARTITION__", "dt=__HIVE_DEFAULT_PARTITION__/src=x"] {
+            bound.write(
+                &format!("{folder}/f.parquet"),
+                vec![
+                    ("user", texts(&[Some("a"), Some("b"), Some("c")])),
+                    ("t", Arc::new(Int64Array::from(vec![noon / 1_000_000; 3]))),
+                    ("n", n.clone()),
+                    ("i", n.as_any().is::<Int8Array>().then(|| n.clone()).unwrap_or_else(|| Arc::new(Int32Array::from(vec![i32::MIN, 0, 7])))),
+                    ("b", Arc::new(BooleanArray::from(vec![Some(true), Some(false), None]))),
+                    ("d", Arc::new(Date32Array::from(vec![Some(20_000), Some(-1), None]))),
+                    ("at", Arc::new(TimestampMillisecondArray::from(vec![Some(0), Some(1), None]))),
+                    ("tags", Arc::new(tags.finish_cloned())),
+                    ("m", texts(&[Some(r#"{"a": 1}"#), None, None])),
+                ],
+            );
+        }
+        for (property, tests) in [
+            ("n", r#""gte","value":0|"is","value":0.10000000149011612|"is","value":1.5|"lt","value":0|"exists"|"is","value":65535"#),
+            ("i", r#""gte","value":0|"exists"|"lt","value":0"#),
+            ("b", r#""is","value":true|"is_not","value":true|"exists""#),
+            ("d", r#""before","value":"1970-01-01"|"is","value":"2024-10-04""#),
+            ("at", r#""is","value":"1969-12-31T15:00:00Z"|"is","value":"1970-01-01"|"exists""#),
+            ("tags", r#""has","value":"x"|"is_empty"|"exists"|"has_all","value":[]"#),
+            ("none", r#""exists"|"not_exists""#),
+            ("src", r#""is","value":"web's"|"is","value":""|"exists"|"not_exists""#),
+        ] {
+            for test in tests.split('|') {
+                bound.members(&format!(r#"{{"event": "view", "where": {{"property": "{property}", "op": {test}}}}}"#)).await;
+            }
+        }
+        assert_eq!(bound.members(r#"{"event": "view", "op": "is", "value": 3}"#).await, ["a", "b", "c"]);
+        assert_eq!(bound.members(r#"{"event": "view", "where": {"property": "src", "op": "is", "value": "web's"}}"#).await, ["a", "b", "c"]);
+        let (kind, what) = bound.fails(r#"{"event": "view", "where": {"property": "m.a", "op": "exists"}}"#).await;
+        assert!(kind == ErrorKind::Unsupported && what.contains("\"m.a\""), "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_trino_would_read_otherwise_is_refused() {
+    let properties = r#""n": {"type": "integer"}, "at": {"type": "timestamp"}"#;
+    let binding = format!(
+        r#"{BY_DAY}, "user_id": "user", "event": {{"constant": "view"}}, "ts": {{"column": "t", "type": "epoch_s"}}, "properties": {{"n": "n", "at": "at"}}"#
+    );
+    let Some(bound) = Bound::new("bound_refused", "UTC", properties, &binding).await else { return };
+    let file = |path: &str, more: Vec<(&str, ArrayRef)>| {
+        let times: ArrayRef = Arc::new(Int64Array::from(vec![at("2026-11-02T12:00:00Z") / 1_000_000]));
+        bound.write(path, [vec![("user", texts(&[Some("a")])), ("t", times)], more].concat());
+    };
+    let local = || -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(vec![0])) };
+    file("dt=2026-11-02/a.parquet", vec![("n", Arc::new(UInt32Array::from(vec![u32::MAX]))), ("at", local())]);
+    file("dt=2026-11-03/a.parquet", vec![("N", Arc::new(Int32Array::from(vec![1])))]);
+    let instant: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC"));
+    file("dt=2026-11-01/a.parquet", vec![("at", instant)]);
+    let asked = |property: &str, from: &str, to: &str| {
+        format!(r#"{{"event": "view", "where": {{"property": "{property}", "op": "exists"}}, "window": {{"from": "{from}", "to": "{to}"}}}}"#)
+    };
+    for (property, from, to, why) in [
+        ("n", "2026-11-02T10:00:00Z", "2026-11-02T13:00:00Z", "is UInt32"),
+        ("n", "2026-11-03T10:00:00Z", "2026-11-05T13:00:00Z", "by case only"),
+        ("at", "2026-11-01", "2026-11-03", "in some files and"),
+    ] {
+        let (kind, what) = bound.fails(&asked(property, from, to)).await;
+        assert!(kind == ErrorKind::Unsupported && what.contains(why), "{why}: {kind:?} {what}");
+    }
+    // Who does not ask for such a column is answered.
+    assert_eq!(bound.members(r#"{"event": "view"}"#).await, ["a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_leave_partitions_out_and_new_files_are_seen() {
+    let binding = r#""partitions": [{"column": "dt", "format": "basic_date"}, {"column": "h", "format": "hour"}], "partition_zone": "Asia/Kathmandu",
+        "slack_seconds": 60, "user_id": "user", "event": {"constant": "view"}, "ts": {"column": "at", "type": "epoch_us"}"#;
+    let Some(bound) = Bound::new("bound_windows", "UTC", "", binding).await else { return };
+    let file = |day: &str, hour: u32, name: &str, user: &str, time: &str| {
+        let times: ArrayRef = Arc::new(Int64Array::from(vec![at(time); 100]));
+        bound.write(&format!("dt={day}/h={hour:02}/{name}.parquet"), vec![("user", texts(&[Some(user); 100])), ("at", times)]);
+    };
+    // Kathmandu is 5:45 ahead.
+    for hour in 6..24 {
+        file("20261102", hour, "a", &format!("u{hour:02}"), &format!("2026-11-02T{:02}:30:00Z", hour - 6));
+    }
+    let window = r#"{"event": "view", "window": {"from": "2026-11-02T04:00:00Z", "to": "2026-11-02T06:00:00Z"}}"#;
+    assert_eq!(bound.members(window).await, ["u10", "u11"]);
+    for strategy in Strategy::ALL {
+        let query = bound.query(window).await.with_strategy(strategy);
+        let mut run = bound.backend.run(&query, RunOptions::default()).await.unwrap();
+        assert_eq!(run.count().await.unwrap(), 2);
+        // Of 1,800 rows, those of the two hours and of one beside them.
+        let read = run.metrics().unwrap().rows_read;
+        assert!(read <= 300, "{read} rows by {}", strategy.name());
+    }
+    let explanation = bound.backend.explain(&bound.query(window).await).await.unwrap();
+    let [scan] = explanation.scans.as_slice() else { panic!("{:?}", explanation.scans) };
+    assert!(scan.what.contains("3 of 18 partitions") && scan.read.files == 3 && scan.files_skipped == 15, "{scan:?}");
+
+    // A file more in an hour that is known, an hour more, and an hour that is gone.
+    file("20261102", 10, "b", "more", "2026-11-02T04:40:00Z");
+    file("20261103", 0, "a", "next", "2026-11-02T18:30:00Z");
+    std::fs::remove_dir_all(bound.files.join("dt=20261102/h=06")).unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    assert_eq!(bound.members(window).await, ["more", "u10", "u11"]);
+    let all = bound.members(r#"{"event": "view"}"#).await;
+    assert!(all.contains(&"next".to_owned()) && !all.contains(&"u06".to_owned()) && all.len() == 19, "{all:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_break() {
+    let binding = r#""partitions": [{"column": "dt", "format": "date"}], "user_id": "user", "event": {"constant": "view"}, "ts": {"column": "at", "type": "epoch_us"}, "refresh_seconds": 3600"#;
+    let Some(bound) = Bound::new("bound_break", "UTC", "", &binding.replace(r#", "refresh_seconds": 3600"#, "")).await else { return };
+    let file = |day: &str| {
+        let times: ArrayRef = Arc::new(Int64Array::from(vec![at(&format!("{day}T12:00:00Z")); 20_000]));
+        let ids: Vec<Option<String>> = (0..20_000).map(|i| Some(format!("user {i} {day}"))).collect();
+        bound.write(&format!("dt={day}/a.parquet"), vec![("user", Arc::new(StringArray::from(ids))), ("at", times)]);
+        bound.files.join(format!("dt={day}/a.parquet"))
+    };
+    let (first, _) = (file("2026-11-02"), file("2026-11-03"));
+    let query = bound.query(r#"{"event": "view"}"#).await;
+    assert_eq!(bound.run(&query).await.unwrap().len(), 40_000);
+    // It was looked at already, and Trino finds it cut off.
+    let whole = std::fs::read(&first).unwrap();
+    std::fs::write(&first, &whole[..whole.len() / 2]).unwrap();
+    let error = bound.run(&query).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::SchemaDrift, "{}", chain(&error));
+    // Who pins anew is told of the file.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let (kind, what) = bound.fails(r#"{"event": "view"}"#).await;
+    assert!(kind == ErrorKind::SchemaDrift && what.contains("a.parquet"), "{kind:?} {what}");
+    std::fs::remove_file(&first).unwrap();
+    // The pinned files are those of before: Trino has the folder of a partition that is empty now.
+    let gone = bound.run(&query).await;
+    assert!(gone.as_ref().is_err_and(|e| e.kind == ErrorKind::Unavailable) || gone.is_ok_and(|found| found.len() == 20_000));
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    assert_eq!(bound.members(r#"{"event": "view"}"#).await.len(), 20_000);
 }

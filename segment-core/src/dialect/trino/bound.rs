@@ -9,7 +9,7 @@
 mod columns;
 mod times;
 
-use crate::binding::{EventName, EventsTable, Held, HeldColumns, NULL_PARTITION, TimeForm};
+use crate::binding::{ColumnPath, EventName, EventsTable, Held, HeldColumns, NULL_PARTITION, TimeForm};
 use crate::catalog::{Catalog, Column, ColumnKind, Scope};
 use crate::dialect::trino::{array_of, timestamp};
 use crate::lower::{External, SPAN_FROM, SPAN_UNTIL};
@@ -45,10 +45,23 @@ fn value_name(i: usize) -> String {
 ///
 /// # Errors
 ///
-/// Why Trino cannot read it: a column whose name its Hive connector does not take, and zones that are none.
-pub fn external(catalog: &Catalog, binding: &EventsTable, held: &HeldColumns) -> Result<External, String> {
+/// Why Trino cannot read it for a plan: what speaks against a column that says which rows are events, or that the plan looks at.
+pub fn external(plan: &Plan, catalog: &Catalog, binding: &EventsTable, held: &HeldColumns) -> Result<External, String> {
     let zone = |name: &str| Zone::parse(name).map_err(|e| format!("the zone {name:?} is none: {e}"));
-    let columns = Columns::new(catalog, binding, held)?;
+    let columns = Columns::new(catalog, binding, held);
+    let mut needed = vec![binding.user_id.clone(), binding.ts.column.clone()];
+    needed.extend(binding.message_id.clone());
+    if let EventName::Column(path) = &binding.event {
+        needed.push(path.clone());
+    }
+    let mut asked = Asked { binding, paths: needed, json: None };
+    asked.node(&plan.root);
+    if let Some(property) = asked.json {
+        return Err(format!("Trino cannot read property \"{property}\" of events that somebody else writes: it is JSON text"));
+    }
+    if let Some(why) = asked.paths.iter().find_map(|path| columns.refused(path)) {
+        return Err(why.to_owned());
+    }
     let values: Vec<String> = (0..binding.partitions.len()).map(value_name).collect();
     let bounds = [(FROM.to_owned(), DataType::BigInt), (UNTIL.to_owned(), DataType::BigInt), (FOLDER.to_owned(), DataType::Varchar)];
     let partitions: Vec<(String, DataType)> =
@@ -88,43 +101,44 @@ impl PartitionValues {
     }
 }
 
-/// The properties that a plan looks at and [`external`] leaves out.
-pub fn unreadable(plan: &Plan) -> Vec<String> {
-    let mut out = Vec::new();
-    node(&plan.root, &mut out);
-    out.sort();
-    out.dedup();
-    out
+/// What a plan looks at.
+struct Asked<'a> {
+    binding: &'a EventsTable,
+    /// The files' columns.
+    paths: Vec<ColumnPath>,
+    /// A property that is JSON text.
+    json: Option<String>,
 }
 
-fn node(node_: &Node, out: &mut Vec<String>) {
-    match node_ {
-        Node::Const(_) | Node::Leaf(Leaf::List(_) | Leaf::Attribute(..) | Leaf::Sample(_)) => {}
-        Node::All(children) | Node::Any(children) => children.iter().for_each(|c| node(c, out)),
-        Node::Not(child) => node(child, out),
-        Node::Leaf(Leaf::Event(leaf)) => {
-            filter(&leaf.filter, out);
-            leaf.measure.field().into_iter().for_each(|f| field(f, out));
+impl Asked<'_> {
+    fn node(&mut self, node: &Node) {
+        match node {
+            Node::Const(_) | Node::Leaf(Leaf::List(_) | Leaf::Attribute(..) | Leaf::Sample(_)) => {}
+            Node::All(children) | Node::Any(children) => children.iter().for_each(|c| self.node(c)),
+            Node::Not(child) => self.node(child),
+            Node::Leaf(Leaf::Event(leaf)) => {
+                self.filter(&leaf.filter);
+                leaf.measure.field().into_iter().for_each(|f| self.field(f));
+            }
         }
     }
-}
 
-fn filter(tree: &Filter, out: &mut Vec<String>) {
-    match tree {
-        Filter::Const(_) => {}
-        Filter::All(children) | Filter::Any(children) => children.iter().for_each(|c| filter(c, out)),
-        Filter::Not(child) => filter(child, out),
-        Filter::Test(f, _) => field(f, out),
+    fn filter(&mut self, filter: &Filter) {
+        match filter {
+            Filter::Const(_) => {}
+            Filter::All(children) | Filter::Any(children) => children.iter().for_each(|c| self.filter(c)),
+            Filter::Not(child) => self.filter(child),
+            Filter::Test(field, _) => self.field(field),
+        }
     }
-}
 
-fn field(field: &FieldRef, out: &mut Vec<String>) {
-    let json = match &field.source {
-        Source::Builtin(_) | Source::Item => false,
-        Source::Column(scope, column) | Source::MapKey(scope, column, _) => *scope == Scope::Property && column.kind == ColumnKind::Json,
-    };
-    if json {
-        out.push(field.path.join("."));
+    fn field(&mut self, field: &FieldRef) {
+        let (Source::Column(Scope::Property, column) | Source::MapKey(Scope::Property, column, _)) = &field.source else { return };
+        let Some(path) = field.path.first().and_then(|name| self.binding.properties.get(name)) else { return };
+        if column.kind == ColumnKind::Json {
+            self.json = Some(field.path.join("."));
+        }
+        self.paths.push(path.iter().chain(&column.path).cloned().collect());
     }
 }
 

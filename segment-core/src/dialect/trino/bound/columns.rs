@@ -14,7 +14,8 @@ const OWN: &str = "muster_";
 pub(super) struct Columns {
     /// By name, as the files have it.
     tree: BTreeMap<String, Node>,
-    held: BTreeMap<ColumnPath, Held>,
+    /// What is in the tree, and why the rest is not.
+    held: HeldColumns,
     fine: bool,
 }
 
@@ -27,42 +28,61 @@ enum Node {
 impl Columns {
     /// The columns that a binding uses. Those that no file has are there too, as long as they fit in, so that a table stays what it is when a file
     /// comes that has them.
-    pub(super) fn new(catalog: &Catalog, binding: &EventsTable, held: &HeldColumns) -> Result<Self, String> {
+    pub(super) fn new(catalog: &Catalog, binding: &EventsTable, held: &HeldColumns) -> Self {
         let fine = held.iter().any(|(_, held)| matches!(held, Held::Timestamp { nanos: true, .. }));
-        let mut columns = Self { tree: BTreeMap::new(), held: BTreeMap::new(), fine };
-        for (path, held) in held.iter() {
-            check_names(path)?;
-            columns.add(path, held);
-        }
-        for (path, of) in binding.uses(catalog) {
-            if let Some(any) = of.any().filter(|_| held.get(&path).is_none() && check_names(&path).is_ok()) {
-                columns.add(&path, any);
+        let mut columns = Self { tree: BTreeMap::new(), held: held.clone(), fine };
+        let uses = binding.uses(catalog);
+        for (path, _) in &uses {
+            if let Some(why) = misnamed(path) {
+                columns.held.refuse(path.clone(), why);
             }
         }
-        check_cases(&columns.tree)?;
-        if let Some((path, _)) = columns.held.iter().find(|(path, held)| **held == Held::Struct && !columns.has_fields(path)) {
-            return Err(format!("column \"{}\" is a struct of which the catalog has no field that Trino reads", path.join(".")));
+        for (path, held) in columns.held.clone().iter() {
+            if !columns.add(path, held) {
+                columns.held.refuse(path.clone(), format!("Trino cannot tell column \"{}\" and another apart", path.join(".")));
+            }
         }
-        Ok(columns)
+        for (path, of) in uses {
+            let free = held.get(&path).is_none() && columns.held.refused(&path).is_none();
+            if let Some(any) = of.any().filter(|_| free)
+                && columns.add(&path, any)
+            {
+                columns.held.insert(path, any);
+            }
+        }
+        for (path, held) in columns.held.clone().iter() {
+            if held == Held::Struct && !columns.has_fields(path) {
+                let why = format!("column \"{}\" is a struct of which the catalog has no field that Trino reads", path.join("."));
+                columns.held.refuse(path.clone(), why);
+            }
+        }
+        columns
     }
 
-    /// Adds a column, unless something else is at its place.
-    fn add(&mut self, path: &ColumnPath, held: Held) {
-        if held != Held::Struct {
-            let Some((last, above)) = path.split_last() else { return };
-            let mut fields = &mut self.tree;
-            for name in above {
-                match fields.entry(name.clone()).or_insert_with(|| Node::Fields(BTreeMap::new())) {
-                    Node::Fields(inner) => fields = inner,
-                    Node::One(_) => return,
-                }
+    /// Adds a column, and says whether it could be: not if something else is at its place.
+    fn add(&mut self, path: &ColumnPath, held: Held) -> bool {
+        let Some((last, above)) = path.split_last().filter(|_| held != Held::Struct) else { return true };
+        let mut fields = &mut self.tree;
+        for name in above {
+            if has_like(fields, name) {
+                return false;
             }
-            if fields.contains_key(last) {
-                return;
+            match fields.entry(name.clone()).or_insert_with(|| Node::Fields(BTreeMap::new())) {
+                Node::Fields(inner) => fields = inner,
+                Node::One(_) => return false,
             }
-            fields.insert(last.clone(), Node::One(held));
         }
-        self.held.insert(path.clone(), held);
+        match fields.get(last) {
+            Some(Node::One(known)) => *known == held,
+            Some(Node::Fields(_)) => false,
+            None if has_like(fields, last) => false,
+            None => fields.insert(last.clone(), Node::One(held)).is_none(),
+        }
+    }
+
+    /// Why a column is not in the table, if something speaks against it.
+    pub(super) fn refused(&self, path: &[String]) -> Option<&str> {
+        self.held.refused(path)
     }
 
     fn has_fields(&self, path: &[String]) -> bool {
@@ -111,31 +131,23 @@ impl Columns {
 
     /// A column and what it holds; `None` if there is none.
     pub(super) fn source(&self, path: &[String]) -> Option<(Expr, Held)> {
-        let held = *self.held.get(path)?;
+        let held = self.held.get(path)?;
         let (first, rest) = path.split_first()?;
         Some((rest.iter().fold(sql::column(first.clone()), |at, name| sql::field(at, name)), held))
     }
 }
 
-/// What the Hive connector takes as names: columns without commas, fields of the characters that a type's text may have.
-fn check_names(path: &ColumnPath) -> Result<(), String> {
+/// Why the Hive connector takes no such name, if it does not: columns have no commas, and fields the characters that a type's text may have.
+fn misnamed(path: &ColumnPath) -> Option<String> {
     let field = |name: &String| name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ' ' | '$'));
     let usual = |name: &String| !name.starts_with([' ', '$']) && !name.ends_with(' ');
     let own = |name: &String| name.to_lowercase().starts_with(OWN);
     let column = |name: &String| usual(name) && !name.contains(',') && !own(name);
     let fits = path.split_first().is_some_and(|(first, rest)| column(first) && rest.iter().all(|name| field(name) && usual(name)));
-    if fits { Ok(()) } else { Err(format!("Trino's Hive connector takes no column of the name \"{}\"", path.join("."))) }
+    (!fits).then(|| format!("Trino's Hive connector takes no column of the name \"{}\"", path.join(".")))
 }
 
-fn check_cases(fields: &BTreeMap<String, Node>) -> Result<(), String> {
-    let mut seen: BTreeMap<String, &String> = BTreeMap::new();
-    for (name, node) in fields {
-        if let Some(other) = seen.insert(name.to_lowercase(), name) {
-            return Err(format!("Trino cannot tell the columns \"{other}\" and \"{name}\" apart"));
-        }
-        if let Node::Fields(inner) = node {
-            check_cases(inner)?;
-        }
-    }
-    Ok(())
+/// Whether there is another name that differs by case only.
+fn has_like(fields: &BTreeMap<String, Node>, name: &str) -> bool {
+    fields.keys().any(|other| other != name && other.to_lowercase() == name.to_lowercase())
 }
