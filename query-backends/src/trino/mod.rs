@@ -81,6 +81,16 @@ impl TrinoBackend {
         self.client.texts(SAMPLE_ROWS, &self.session(namespace)).await.map(|_| ())
     }
 
+    /// Whether tables over files that somebody else writes can be made in the Hive catalog, and partitions made known: a schema and a table of
+    /// that name are made over a folder, which has to be there, and removed.
+    ///
+    /// # Errors
+    ///
+    /// `SchemaDrift` without such a catalog, `PermissionDenied` or `Rejected` if it does not allow it; otherwise as [`Backend::run`].
+    pub async fn check_hive(&self, name: &str, folder: &str) -> Result<()> {
+        bound::check(self, name, folder).await
+    }
+
     fn session(&self, namespace: &str) -> Session {
         Session { catalog: self.catalog.clone(), schema: Some(namespace.to_owned()), properties: BTreeMap::new() }
     }

@@ -30,6 +30,21 @@ impl External {
         Self { table: Vec::new(), columns, partitions, fine, query }
     }
 
+    /// One without columns of anybody's, to see whether such tables can be made.
+    pub fn sample() -> Self {
+        let text = |name: &str| (name.to_owned(), DataType::Varchar);
+        let partitions = vec![text("muster_from"), text("muster_until"), text("muster_folder")];
+        let select = Select {
+            projection: Vec::new(),
+            from: Table::Named(Vec::new(), None),
+            joins: Vec::new(),
+            selection: None,
+            group_by: Vec::new(),
+            having: None,
+        };
+        Self::new(vec![text("sample")], partitions, false, select.into())
+    }
+
     /// What it is, apart from its name and place; tables of which it is the same have the same columns.
     pub fn shape(&self) -> String {
         let column = |(name, data_type): &(String, DataType)| format!("{name:?} {data_type}");
@@ -129,4 +144,45 @@ pub fn create_schema(name: &[String]) -> String {
         clone: None,
     };
     statement.to_string()
+}
+
+/// The statement that removes a schema if it is there and empty.
+pub fn drop_schema(name: &[String]) -> String {
+    let statement = Statement::Drop {
+        object_type: ast::ObjectType::Schema,
+        if_exists: true,
+        names: vec![sql::object_name(name)],
+        cascade: false,
+        restrict: false,
+        purge: false,
+        temporary: false,
+        table: None,
+    };
+    statement.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements() {
+        let parts = |parts: &[&str]| parts.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
+        let row = DataType::Row(vec![("x\"y".to_owned(), DataType::Timestamp(6))]);
+        let partitions = ["f", "u", "d"].map(|name| (name.to_owned(), DataType::Varchar)).to_vec();
+        let sample = External::sample();
+        let table = External { columns: vec![("A b".to_owned(), row)], partitions, ..sample }.named(&parts(&["hive", "w-1", "t"]));
+        let made = concat!(
+            r#"CREATE TABLE IF NOT EXISTS "hive"."w-1"."t" ("A b" ROW("x""y" TIMESTAMP(6)), "f" VARCHAR, "u" VARCHAR, "d" VARCHAR) "#,
+            r#"WITH (external_location = 's3://b/it''s/', format = 'PARQUET', partitioned_by = ARRAY['f', 'u', 'd'])"#
+        );
+        assert_eq!(table.create("s3://b/it's/"), made);
+        let call = r#"CALL "hive"."system"."register_partition"('w-1', 't', ARRAY['f', 'u', 'd'], ARRAY['1', '2', '=o''clock'], 's3://b/o''clock')"#;
+        assert_eq!(table.register(&parts(&["1", "2", "=o'clock"]), "s3://b/o'clock"), call);
+        assert_eq!(table.registered(), r#"SELECT "d" FROM "hive"."w-1"."t$partitions""#);
+        assert_eq!(create_schema(&parts(&["hive", "w-1"])), r#"CREATE SCHEMA IF NOT EXISTS "hive"."w-1""#);
+        assert_eq!(drop_schema(&parts(&["hive", "w-1"])), r#"DROP SCHEMA IF EXISTS "hive"."w-1""#);
+        let without = table.without(&parts(&["=gone"])).query.text();
+        assert!(without.ends_with(r#"FROM "hive"."w-1"."t" WHERE NOT ("d" IN ('=gone'))"#), "{without}");
+    }
 }

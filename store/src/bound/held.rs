@@ -13,7 +13,7 @@ use segment_core::binding::{ColumnPath, Held, HeldColumns};
 
 use super::footers::{Key, key};
 use super::{BoundEvents, BoundFile, OpenBound};
-use crate::error::{Result, StoreError};
+use crate::error::Result;
 
 /// Files whose columns are remembered; when there are more, all are forgotten.
 const FILES_MAX: usize = 400_000;

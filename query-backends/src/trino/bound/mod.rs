@@ -102,6 +102,18 @@ pub(super) async fn prepare(backend: &TrinoBackend, query: &Query, pinned: &Pinn
     Ok(Prepared { lowered, namespace, properties, bound: Some(bound) })
 }
 
+/// See [`TrinoBackend::check_hive`].
+pub(super) async fn check(backend: &TrinoBackend, name: &str, folder: &str) -> Result<()> {
+    let Some(hive) = &backend.hive_catalog else { return Err(unsupported("trino.hive_catalog is not set".to_owned())) };
+    let events = External::sample().named(&[hive.clone(), name.to_owned(), "muster_check".to_owned()]);
+    let values = PartitionValues::new(None, "", &[]).map(|values| Partition { values, location: folder.to_owned() });
+    let wanted = values.into_iter().map(|partition| (partition.values.folder.clone(), partition)).collect();
+    let properties = properties(hive, &events);
+    let made = tables::ensure(backend, &events, folder, wanted, &properties).await.map(|_| ());
+    let removed = tables::remove(backend, &events, &properties).await;
+    made.and(removed)
+}
+
 /// The files that the query's windows need, and what their columns hold.
 async fn look(bound: &BoundEvents, lowered: &Lowered) -> Result<(Vec<BoundFile>, HeldColumns)> {
     let needed = |file: &&BoundFile| lowered.reads.iter().any(|read| file.may_hold(read.window));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures::{StreamExt, TryStreamExt};
-use segment_core::lower::{External, create_schema};
+use segment_core::lower::{External, create_schema, drop_schema, drop_table};
 
 use super::Partition;
 use crate::error::{BackendError, ErrorKind, Result};
@@ -58,6 +58,14 @@ pub(super) async fn ensure(
     }
     registered?;
     Err(BackendError::new(ErrorKind::Unavailable, format!("Trino does not know all partitions of {}", events.table.join("."))))
+}
+
+/// Removes the table and its schema.
+pub(super) async fn remove(backend: &TrinoBackend, events: &External, properties: &BTreeMap<String, String>) -> Result<()> {
+    let schema: Vec<String> = events.table.iter().take(2).cloned().collect();
+    let session = Session { catalog: backend.catalog.clone(), schema: None, properties: properties.clone() };
+    execute(backend, &drop_table(&events.table), &session).await?;
+    execute(backend, &drop_schema(&schema), &session).await
 }
 
 async fn known(backend: &TrinoBackend, events: &External, session: &Session) -> Result<HashSet<String>> {

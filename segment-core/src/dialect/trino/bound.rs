@@ -9,7 +9,7 @@
 mod columns;
 mod times;
 
-use crate::binding::{ColumnPath, EventName, EventsTable, Held, HeldColumns, NULL_PARTITION, TimeForm};
+use crate::binding::{EventName, EventsTable, Held, HeldColumns, NULL_PARTITION, TimeForm};
 use crate::catalog::{Catalog, Column, ColumnKind, Scope};
 use crate::dialect::trino::{array_of, timestamp};
 use crate::lower::{External, SPAN_FROM, SPAN_UNTIL};
@@ -54,13 +54,13 @@ pub fn external(plan: &Plan, catalog: &Catalog, binding: &EventsTable, held: &He
     if let EventName::Column(path) = &binding.event {
         needed.push(path.clone());
     }
-    let mut asked = Asked { binding, paths: needed, json: None };
-    asked.node(&plan.root);
+    let asked = Asked::of(plan);
     if let Some(property) = asked.json {
         return Err(format!("Trino cannot read property \"{property}\" of events that somebody else writes: it is JSON text"));
     }
-    if let Some(why) = asked.paths.iter().find_map(|path| columns.refused(path)) {
-        return Err(why.to_owned());
+    let paths = asked.columns.iter().filter_map(|(name, below)| Some([binding.properties.get(name)?.as_slice(), below.as_slice()].concat()));
+    if let Some(why) = needed.into_iter().chain(paths).find_map(|path| columns.refused(&path)) {
+        return Err(why);
     }
     let values: Vec<String> = (0..binding.partitions.len()).map(value_name).collect();
     let bounds = [(FROM.to_owned(), DataType::BigInt), (UNTIL.to_owned(), DataType::BigInt), (FOLDER.to_owned(), DataType::Varchar)];
@@ -74,6 +74,11 @@ pub fn external(plan: &Plan, catalog: &Catalog, binding: &EventsTable, held: &He
         time_zone: zone(binding.ts.zone.as_deref().unwrap_or(&catalog.timezone))?,
     };
     Ok(External::new(columns.definitions(), partitions, columns.fine(), source.query(&[])))
+}
+
+/// Whether a plan looks at a property that is JSON text, which [`external`] has not.
+pub fn reads_json(plan: &Plan) -> bool {
+    Asked::of(plan).json.is_some()
 }
 
 /// A partition as the table has it.
@@ -101,16 +106,22 @@ impl PartitionValues {
     }
 }
 
-/// What a plan looks at.
-struct Asked<'a> {
-    binding: &'a EventsTable,
-    /// The files' columns.
-    paths: Vec<ColumnPath>,
-    /// A property that is JSON text.
+/// What a plan looks at of the properties.
+#[derive(Default)]
+struct Asked {
+    /// Names, and the paths below them.
+    columns: Vec<(String, Vec<String>)>,
+    /// One that is JSON text.
     json: Option<String>,
 }
 
-impl Asked<'_> {
+impl Asked {
+    fn of(plan: &Plan) -> Self {
+        let mut asked = Self::default();
+        asked.node(&plan.root);
+        asked
+    }
+
     fn node(&mut self, node: &Node) {
         match node {
             Node::Const(_) | Node::Leaf(Leaf::List(_) | Leaf::Attribute(..) | Leaf::Sample(_)) => {}
@@ -134,11 +145,10 @@ impl Asked<'_> {
 
     fn field(&mut self, field: &FieldRef) {
         let (Source::Column(Scope::Property, column) | Source::MapKey(Scope::Property, column, _)) = &field.source else { return };
-        let Some(path) = field.path.first().and_then(|name| self.binding.properties.get(name)) else { return };
         if column.kind == ColumnKind::Json {
             self.json = Some(field.path.join("."));
         }
-        self.paths.push(path.iter().chain(&column.path).cloned().collect());
+        self.columns.extend(field.path.first().map(|name| (name.clone(), column.path.clone())));
     }
 }
 

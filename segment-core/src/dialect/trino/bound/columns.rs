@@ -81,8 +81,8 @@ impl Columns {
     }
 
     /// Why a column is not in the table, if something speaks against it.
-    pub(super) fn refused(&self, path: &[String]) -> Option<&str> {
-        self.held.refused(path)
+    pub(super) fn refused(&self, path: &[String]) -> Option<String> {
+        self.held.refused(path).map(str::to_owned)
     }
 
     fn has_fields(&self, path: &[String]) -> bool {
