@@ -403,7 +403,12 @@ mod tests {
                 assert_eq!(expr.to_string(), expr.ast().to_string());
             }
         }
-        let row = || DataType::Row(vec![("a\"b".to_owned(), DataType::BigInt), ("c".to_owned(), DataType::Row(vec![("d".to_owned(), DataType::Date)]))]);
+        let row = || {
+            DataType::Row(vec![
+                ("a\"b".to_owned(), DataType::BigInt),
+                ("c".to_owned(), DataType::Row(vec![("d".to_owned(), DataType::Date)])),
+            ])
+        };
         for data_type in
             [DataType::Boolean, DataType::BigInt, DataType::Double, DataType::Json, DataType::Timestamp(3), DataType::Named("X"), row()]
         {

@@ -60,11 +60,8 @@ fn over_bound(bound: &BoundEvents, query: &Query, pinned: &Pinned, prepared: &Pr
     let lists: Vec<&String> = pinned.shared.iter().flat_map(|shared| shared.lists.values().map(|list| &list.table)).collect();
     let partitions = |files: &[&BoundFile]| files.iter().map(|f| &f.partition).collect::<HashSet<_>>().len();
     let all: Vec<&BoundFile> = bound.files().iter().collect();
-    let reading = |files: &[&BoundFile]| Reading {
-        files: files.len() as u64,
-        bytes: files.iter().map(|f| f.size_bytes).sum(),
-        ..Reading::default()
-    };
+    let reading =
+        |files: &[&BoundFile]| Reading { files: files.len() as u64, bytes: files.iter().map(|f| f.size_bytes).sum(), ..Reading::default() };
     let (mut scans, mut profiles) = (Vec::new(), Reading::default());
     for input in &io.inputs {
         let table = &input.table.schema_table.table;

@@ -1,9 +1,9 @@
 //! One scan of the events, grouped by user, with a mark for each leaf.
 
-use super::{SPAN_FROM, SPAN_UNTIL, Tables};
 use super::marks::{Arm, Bit, Form, Marks, Strategy, mark_name};
 use super::sums;
 use super::tree::stored;
+use super::{SPAN_FROM, SPAN_UNTIL, Tables};
 use crate::decimal::Decimal;
 use crate::dialect::Dialect;
 use crate::plan::{EventLeaf, EventMatch, FieldRef, Filter, Interval, Measure, Test};

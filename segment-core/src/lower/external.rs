@@ -21,7 +21,6 @@ pub struct External {
     query: Query,
 }
 
-
 /// The position of the folder among the partition columns.
 const FOLDER: usize = 2;
 

@@ -86,7 +86,11 @@ impl OpenBound {
         for (path, held) in out.clone().iter().filter(|(_, held)| *held == Held::Struct) {
             let within = |other: &ColumnPath| other.len() > path.len() && other.starts_with(path);
             if !out.iter().any(|(other, inner)| inner != held && within(other)) {
-                let what = format!("column \"{}\" of {} is a struct without any of the fields that the catalog has", path.join("."), self.file().place);
+                let what = format!(
+                    "column \"{}\" of {} is a struct without any of the fields that the catalog has",
+                    path.join("."),
+                    self.file().place
+                );
                 out.refuse(path.clone(), what);
             }
         }

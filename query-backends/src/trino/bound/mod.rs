@@ -118,8 +118,7 @@ pub(super) async fn check(backend: &TrinoBackend, name: &str, folder: &str) -> R
 async fn look(bound: &BoundEvents, lowered: &Lowered) -> Result<(Vec<BoundFile>, HeldColumns)> {
     let needed = |file: &&BoundFile| lowered.reads.iter().any(|read| file.may_hold(read.window));
     let files: Vec<BoundFile> = bound.files().iter().filter(needed).cloned().collect();
-    let failed =
-        |e: StoreError| BackendError::new(store_kind(&e), "cannot read the files that somebody else writes").caused_by(e);
+    let failed = |e: StoreError| BackendError::new(store_kind(&e), "cannot read the files that somebody else writes").caused_by(e);
     let looked = futures::stream::iter(files.clone()).map(|file| {
         let bound = bound.clone();
         async move {
@@ -127,10 +126,7 @@ async fn look(bound: &BoundEvents, lowered: &Lowered) -> Result<(Vec<BoundFile>,
             joined.map_err(|e| BackendError::internal("a thread that reads footers stopped").caused_by(e))?.map_err(failed)
         }
     });
-    let held = looked
-        .buffered(FILES_AT_ONCE)
-        .try_fold(HeldColumns::default(), async |all, held| Ok(all.with(&held)))
-        .await?;
+    let held = looked.buffered(FILES_AT_ONCE).try_fold(HeldColumns::default(), async |all, held| Ok(all.with(&held))).await?;
     Ok((files, held))
 }
 

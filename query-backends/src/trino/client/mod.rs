@@ -88,7 +88,12 @@ impl Client {
         }
         // Trino asks for the user with every request, of which only the statement itself needs the rest.
         let user = headers.get("x-trino-user").cloned().into_iter().map(|v| (HeaderName::from_static("x-trino-user"), v));
-        Ok(Self { http: Http::new(config, user.collect())?, headers, properties: config.session.clone(), segments_at_once: config.segments_at_once.max(1) })
+        Ok(Self {
+            http: Http::new(config, user.collect())?,
+            headers,
+            properties: config.session.clone(),
+            segments_at_once: config.segments_at_once.max(1),
+        })
     }
 
     fn headers(&self, session: &Session) -> Result<HeaderMap> {

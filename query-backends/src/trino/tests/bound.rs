@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int32Array, Int64Array, ListBuilder, RecordBatch,
-    StringArray, StringBuilder, StructArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt16Array, UInt32Array,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int32Array, Int64Array, ListBuilder,
+    RecordBatch, StringArray, StringBuilder, StructArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    UInt16Array, UInt32Array,
 };
 use arrow::datatypes::Field;
 use parquet::arrow::ArrowWriter;
@@ -59,7 +60,10 @@ impl Bound {
 
     async fn bind(&self, binding: &str) {
         let location = format!("s3://hive/{}/", self.name);
-        self.declare(&format!(r#"{{"events_table": {{"format": "hive-parquet", "location": "{location}", "refresh_seconds": 1, {binding}}}}}"#)).await;
+        self.declare(&format!(
+            r#"{{"events_table": {{"format": "hive-parquet", "location": "{location}", "refresh_seconds": 1, {binding}}}}}"#
+        ))
+        .await;
     }
 
     /// Writes a file.
@@ -208,8 +212,16 @@ async fn times_in_text() {
     file("2026-10-25", &["2026-10-25T01:30:00", "2026-10-25T00:59:59.999999", "2026-10-25T02:00:00", "2026-10-25T01:30:00Z"]);
     file("2026-03-29", &["2026-03-29T01:30:00", "2026-03-29T00:59:59.999999", "2026-03-29T02:00:00"]);
     let instants = [
-        "2026-11-02T12:34:56Z", "2026-11-02T12:34:56.5Z", "2026-11-02T11:04:56.123456Z", "2026-11-02T11:04:56.123457Z", "2026-11-02T13:04:00Z",
-        "2026-11-02T23:59:59.999999Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-03-29T01:30:00Z", "2026-03-29T01:00:00Z",
+        "2026-11-02T12:34:56Z",
+        "2026-11-02T12:34:56.5Z",
+        "2026-11-02T11:04:56.123456Z",
+        "2026-11-02T11:04:56.123457Z",
+        "2026-11-02T13:04:00Z",
+        "2026-11-02T23:59:59.999999Z",
+        "2026-10-25T00:30:00Z",
+        "2026-10-25T01:30:00Z",
+        "2026-03-29T01:30:00Z",
+        "2026-03-29T01:00:00Z",
     ];
     assert!(told_apart(&bound, &instants).await > 20);
     for zone in ["Australia/Lord_Howe", "America/St_Johns", "Pacific/Apia"] {
@@ -221,11 +233,16 @@ async fn times_in_text() {
 #[tokio::test(flavor = "multi_thread")]
 async fn times_as_timestamps_and_counts() {
     let binding = |form: &str, zone: &str| {
-        format!(r#"{BY_DAY}, "slack_seconds": 0, "user_id": "user", "event": {{"constant": "view"}}, "ts": {{"column": "at", "type": "{form}"{zone}}}"#)
+        format!(
+            r#"{BY_DAY}, "slack_seconds": 0, "user_id": "user", "event": {{"constant": "view"}}, "ts": {{"column": "at", "type": "{form}"{zone}}}"#
+        )
     };
     let zone = r#", "zone": "America/New_York""#;
     let base = at("2026-11-01T05:30:00Z");
-    let near: Vec<i64> = [0, 1, -1, 500, 999_999, 3_600_000_000, 7_200_000_000, -90_000_000_000, i64::MAX / 2000].iter().map(|d| base.saturating_add(*d)).collect();
+    let near: Vec<i64> = [0, 1, -1, 500, 999_999, 3_600_000_000, 7_200_000_000, -90_000_000_000, i64::MAX / 2000]
+        .iter()
+        .map(|d| base.saturating_add(*d))
+        .collect();
     let instants = ["2026-11-01T05:30:00Z", "2026-11-01T05:30:00.000001Z", "2026-11-01T06:30:00Z", "2026-11-01T10:30:00Z"];
     let nanos: Vec<i64> = near.iter().take(8).flat_map(|us| [us * 1000, us * 1000 + 999]).collect();
     let cases: Vec<(&str, &str, ArrayRef)> = vec![
@@ -268,14 +285,22 @@ async fn values_of_every_type() {
         tags.append(true);
         tags.append(false);
         let noon = at("2026-11-02T12:00:00Z");
-        for folder in ["dt=2026-11-02/src=", "dt=2026-11-02/src=web%27s", "dt=2026-11-02/src=__HIVE_DEFAULT_PARTITION__", "dt=__HIVE_DEFAULT_PARTITION__/src=x"] {
+        for folder in [
+            "dt=2026-11-02/src=",
+            "dt=2026-11-02/src=web%27s",
+            "dt=2026-11-02/src=__HIVE_DEFAULT_PARTITION__",
+            "dt=__HIVE_DEFAULT_PARTITION__/src=x",
+        ] {
             bound.write(
                 &format!("{folder}/f.parquet"),
                 vec![
                     ("user", texts(&[Some("a"), Some("b"), Some("c")])),
                     ("t", Arc::new(Int64Array::from(vec![noon / 1_000_000; 3]))),
                     ("n", n.clone()),
-                    ("i", n.as_any().is::<Int8Array>().then(|| n.clone()).unwrap_or_else(|| Arc::new(Int32Array::from(vec![i32::MIN, 0, 7])))),
+                    (
+                        "i",
+                        n.as_any().is::<Int8Array>().then(|| n.clone()).unwrap_or_else(|| Arc::new(Int32Array::from(vec![i32::MIN, 0, 7]))),
+                    ),
                     ("b", Arc::new(BooleanArray::from(vec![Some(true), Some(false), None]))),
                     ("d", Arc::new(Date32Array::from(vec![Some(20_000), Some(-1), None]))),
                     ("at", Arc::new(TimestampMillisecondArray::from(vec![Some(0), Some(1), None]))),
@@ -299,7 +324,10 @@ async fn values_of_every_type() {
             }
         }
         assert_eq!(bound.members(r#"{"event": "view", "op": "is", "value": 3}"#).await, ["a", "b", "c"]);
-        assert_eq!(bound.members(r#"{"event": "view", "where": {"property": "src", "op": "is", "value": "web's"}}"#).await, ["a", "b", "c"]);
+        assert_eq!(
+            bound.members(r#"{"event": "view", "where": {"property": "src", "op": "is", "value": "web's"}}"#).await,
+            ["a", "b", "c"]
+        );
         let (kind, what) = bound.fails(r#"{"event": "view", "where": {"property": "m.a", "op": "exists"}}"#).await;
         assert!(kind == ErrorKind::Unsupported && what.contains("\"m.a\""), "{what}");
     }
@@ -322,7 +350,9 @@ async fn what_trino_would_read_otherwise_is_refused() {
     let instant: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC"));
     file("dt=2026-11-01/a.parquet", vec![("at", instant)]);
     let asked = |property: &str, from: &str, to: &str| {
-        format!(r#"{{"event": "view", "where": {{"property": "{property}", "op": "exists"}}, "window": {{"from": "{from}", "to": "{to}"}}}}"#)
+        format!(
+            r#"{{"event": "view", "where": {{"property": "{property}", "op": "exists"}}, "window": {{"from": "{from}", "to": "{to}"}}}}"#
+        )
     };
     for (property, from, to, why) in [
         ("n", "2026-11-02T10:00:00Z", "2026-11-02T13:00:00Z", "is UInt32"),
@@ -355,9 +385,9 @@ async fn windows_leave_partitions_out_and_new_files_are_seen() {
         let query = bound.query(window).await.with_strategy(strategy);
         let mut run = bound.backend.run(&query, RunOptions::default()).await.unwrap();
         assert_eq!(run.count().await.unwrap(), 2);
-        // Of 1,800 rows, those of the two hours and of one beside them.
-        let read = run.metrics().unwrap().rows_read;
-        assert!(read <= 300, "{read} rows by {}", strategy.name());
+        // Of 1,800 rows, those of the two hours and of one beside them; a subquery reads them once more.
+        let (read, times) = (run.metrics().unwrap().rows_read, if strategy == Strategy::Subqueries { 2 } else { 1 });
+        assert!(read <= 300 * times, "{read} rows by {}", strategy.name());
     }
     let explanation = bound.backend.explain(&bound.query(window).await).await.unwrap();
     let [scan] = explanation.scans.as_slice() else { panic!("{:?}", explanation.scans) };

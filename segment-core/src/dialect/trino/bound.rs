@@ -58,14 +58,14 @@ pub fn external(plan: &Plan, catalog: &Catalog, binding: &EventsTable, held: &He
     if let Some(property) = asked.json {
         return Err(format!("Trino cannot read property \"{property}\" of events that somebody else writes: it is JSON text"));
     }
-    let paths = asked.columns.iter().filter_map(|(name, below)| Some([binding.properties.get(name)?.as_slice(), below.as_slice()].concat()));
+    let paths =
+        asked.columns.iter().filter_map(|(name, below)| Some([binding.properties.get(name)?.as_slice(), below.as_slice()].concat()));
     if let Some(why) = needed.into_iter().chain(paths).find_map(|path| columns.refused(&path)) {
         return Err(why);
     }
     let values: Vec<String> = (0..binding.partitions.len()).map(value_name).collect();
     let bounds = [(FROM.to_owned(), DataType::BigInt), (UNTIL.to_owned(), DataType::BigInt), (FOLDER.to_owned(), DataType::Varchar)];
-    let partitions: Vec<(String, DataType)> =
-        bounds.into_iter().chain(values.into_iter().map(|name| (name, DataType::Varchar))).collect();
+    let partitions: Vec<(String, DataType)> = bounds.into_iter().chain(values.into_iter().map(|name| (name, DataType::Varchar))).collect();
     let source = Bound {
         catalog,
         binding,

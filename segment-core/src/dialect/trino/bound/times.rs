@@ -89,10 +89,8 @@ pub(super) fn shown(text: &Expr) -> Expr {
     let fraction = sql::call("coalesce", [sql::call("regexp_extract", [text.clone(), sql::string(FRACTION)]), sql::string("")]);
     let none = sql::binary(part(17, 1), BinaryOperator::NotEq, sql::string(":"));
     let leap = is(part(18, 2), "60");
-    let seconds = sql::case_else(
-        vec![(none, sql::string("00")), (leap, sql::string("59.999999"))],
-        sql::call("concat", [part(18, 2), fraction]),
-    );
+    let seconds =
+        sql::case_else(vec![(none, sql::string("00")), (leap, sql::string("59.999999"))], sql::call("concat", [part(18, 2), fraction]));
     let whole = sql::call("concat", [part(1, DATE_CHARS), sql::string(" "), minutes, sql::string(":"), seconds]);
     let formed = sql::call("regexp_like", [text.clone(), sql::string(FORM)]);
     let year_zero = sql::call("starts_with", [text.clone(), sql::string("0000")]);
