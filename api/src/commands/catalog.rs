@@ -6,7 +6,7 @@ use segment_core::json::Json;
 use segment_core::rules::Take;
 use segment_core::types::Type;
 
-use crate::args::{Catalog, Format};
+use crate::args::{Catalog, Format, Place};
 use crate::context;
 use crate::failure::Failure;
 use crate::output::{self, Table};
@@ -33,6 +33,9 @@ pub(super) async fn run(args: Catalog) -> Result<(), Failure> {
             let catalog = declare::declare(&pinned.catalog, &json).map_err(refused)?;
             if catalog != *pinned.catalog {
                 workspace.set_catalog(pinned.version, &catalog).await?;
+                if pinned.catalog.events_table.is_some() && pinned.catalog.events_table != catalog.events_table {
+                    forget_tables(&args.place).await;
+                }
             }
             catalog
         }
@@ -43,6 +46,22 @@ pub(super) async fn run(args: Catalog) -> Result<(), Failure> {
         Format::Text => output::text(&table(&known)),
     }
 }
+
+/// Has Trino remove the tables that it had over the events of a binding that is given up. They hold no data: what cannot be removed now is said, and
+/// stays.
+#[cfg(feature = "trino")]
+async fn forget_tables(place: &Place) {
+    let Ok(settings) = context::settings(Some(&place.data), &place.configured, None) else { return };
+    let Some(trino) = settings.trino.filter(|trino| trino.hive_catalog.is_some()) else { return };
+    let removed = async { query_backends::TrinoBackend::new(&trino)?.forget_bound(&place.workspace).await };
+    if let Err(error) = removed.await {
+        let why = crate::failure::chain(&error);
+        output::note(&format!("the tables that Trino had over the files of before are still there, without data: {why}"));
+    }
+}
+
+#[cfg(not(feature = "trino"))]
+async fn forget_tables(_: &Place) {}
 
 fn table(catalog: &Known) -> String {
     let mut table = Table::new(&["kind", "name", "type", "known from"]);

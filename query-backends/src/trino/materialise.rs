@@ -57,6 +57,9 @@ impl TrinoBackend {
             () = options.cancel.cancelled() => Err(BackendError::cancelled()),
             rows = async {
                 while results.next(&|stats| options.progress.set(super::running::how_far(stats))).await?.is_some() {}
+                if let Some(whole) = &prepared.whole {
+                    whole.check().await?;
+                }
                 results.update_count().ok_or_else(|| BackendError::internal("Trino does not say how many rows it wrote"))
             } => rows,
         };

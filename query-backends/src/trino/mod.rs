@@ -91,6 +91,16 @@ impl TrinoBackend {
         bound::check(self, name, folder).await
     }
 
+    /// Removes the tables that were made over events that somebody else writes for a workspace whose binding is given up or another one; they hold no
+    /// data. A query that reads them meanwhile fails.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::run`].
+    pub async fn forget_bound(&self, namespace: &str) -> Result<()> {
+        bound::forget(self, namespace).await
+    }
+
     fn session(&self, namespace: &str) -> Session {
         Session { catalog: self.catalog.clone(), schema: Some(namespace.to_owned()), properties: BTreeMap::new() }
     }
@@ -140,6 +150,6 @@ impl Backend for TrinoBackend {
             results = self.client.query(&sql, &session, kinds, Repeat::Always) => results?,
         };
         let (progress, metrics) = (options.progress.clone(), Arc::new(OnceLock::new()));
-        Ok(Run::new(running::users(results, options, metrics.clone(), started), progress, metrics))
+        Ok(Run::new(running::users(results, options, metrics.clone(), started, prepared.whole), progress, metrics))
     }
 }

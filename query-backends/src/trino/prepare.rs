@@ -6,6 +6,7 @@ use segment_core::dialect::Trino;
 use segment_core::lower::{AsOf, Key, Lowered, Strategy, Tables};
 use store::{BoundEvents, Pinned, SharedTable, SharedTables};
 
+use super::bound::Whole;
 use crate::backend::Query;
 use crate::error::{BackendError, ErrorKind, Result};
 
@@ -25,6 +26,8 @@ pub(super) struct Prepared {
     pub(super) properties: BTreeMap<String, String>,
     /// The events, where somebody else writes them and it reads them.
     pub(super) bound: Option<BoundEvents>,
+    /// What is looked at once it is over.
+    pub(super) whole: Option<Whole>,
 }
 
 impl Prepared {
@@ -38,7 +41,7 @@ impl Prepared {
         let lowered = query.lowered(&Trino, &tables, Strategy::default())?;
         let (lowered, namespace) = pinned_tables(lowered, pinned, catalog)?;
         let lowered = if ids { lowered } else { lowered.numbers_only() };
-        Ok(Self { lowered, namespace, properties: BTreeMap::new(), bound: None })
+        Ok(Self { lowered, namespace, properties: BTreeMap::new(), bound: None, whole: None })
     }
 }
 

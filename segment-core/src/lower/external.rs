@@ -145,6 +145,21 @@ pub fn create_schema(name: &[String]) -> String {
     statement.to_string()
 }
 
+/// The query for the names of a schema's tables, of a catalog: one column of text.
+pub fn tables_of(schema: &[String; 2]) -> String {
+    let [catalog, name] = schema;
+    let table = [catalog, "information_schema", "tables"].map(str::to_owned).to_vec();
+    let select = Select {
+        projection: vec![Item::column("table_name")],
+        from: Table::Named(table, None),
+        joins: Vec::new(),
+        selection: Some(sql::binary(sql::column("table_schema"), sql::BinaryOperator::Eq, sql::string(name))),
+        group_by: Vec::new(),
+        having: None,
+    };
+    Query::from(select).text()
+}
+
 /// The statement that removes a schema if it is there and empty.
 pub fn drop_schema(name: &[String]) -> String {
     let statement = Statement::Drop {
@@ -181,6 +196,8 @@ mod tests {
         assert_eq!(table.registered(), r#"SELECT "d" FROM "hive"."w-1"."t$partitions""#);
         assert_eq!(create_schema(&parts(&["hive", "w-1"])), r#"CREATE SCHEMA IF NOT EXISTS "hive"."w-1""#);
         assert_eq!(drop_schema(&parts(&["hive", "w-1"])), r#"DROP SCHEMA IF EXISTS "hive"."w-1""#);
+        let tables = r#"SELECT "table_name" FROM "hive"."information_schema"."tables" WHERE "table_schema" = 'w-1'"#;
+        assert_eq!(tables_of(&["hive".to_owned(), "w-1".to_owned()]), tables);
         let without = table.without(&parts(&["=gone"])).query.text();
         assert!(without.ends_with(r#"FROM "hive"."w-1"."t" WHERE NOT ("d" IN ('=gone'))"#), "{without}");
     }

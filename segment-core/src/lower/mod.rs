@@ -29,7 +29,7 @@ use crate::plan::{EventMatch, Interval, Measure, Plan};
 use crate::sql::Query;
 
 pub use arm::filter;
-pub use external::{External, create_schema, drop_schema};
+pub use external::{External, create_schema, drop_schema, tables_of};
 pub use marks::Strategy;
 pub use statement::{AsOf, drop_table, makers};
 

@@ -31,6 +31,9 @@ const FILES_AT_ONCE: usize = 8;
 /// The most partitions that are left out of a query by name.
 const LEFT_OUT_MAX: usize = 1_000;
 
+/// Beginning of the tables' names.
+const TABLE_PREFIX: &str = "events_";
+
 /// A partition of a binding.
 #[derive(Debug, Clone)]
 struct Partition {
@@ -73,7 +76,7 @@ pub(super) async fn prepare(backend: &TrinoBackend, query: &Query, pinned: &Pinn
     let (lowered, namespace) = prepare::pinned_tables(lowered, pinned, &backend.catalog)?;
     let lowered = if ids { lowered } else { lowered.numbers_only() };
     if lowered.reads.is_empty() {
-        return Ok(Prepared { lowered, namespace, properties: BTreeMap::new(), bound: None });
+        return Ok(Prepared { lowered, namespace, properties: BTreeMap::new(), bound: None, whole: None });
     }
     let (bound, needed, held) = match look(bound, &lowered).await {
         Ok((needed, held)) => (bound.clone(), needed, held),
@@ -90,7 +93,9 @@ pub(super) async fn prepare(backend: &TrinoBackend, query: &Query, pinned: &Pinn
     let properties = properties(hive, &events);
     let wanted: BTreeMap<String, Partition> =
         needed.iter().filter_map(|file| Partition::of(&bound, file)).map(|p| (p.values.folder.clone(), p)).collect();
+    let folders: Vec<String> = wanted.keys().cloned().collect();
     let known = tables::ensure(backend, &events, &bound.table().location, wanted, &properties).await?;
+    let whole = Whole { backend: backend.clone(), events: events.clone(), folders, properties: properties.clone() };
     let listed: HashSet<String> = bound.files().iter().filter_map(|file| Partition::of(&bound, file)).map(|p| p.values.folder).collect();
     let gone: Vec<String> = known.into_iter().filter(|folder| !listed.contains(folder)).collect();
     if gone.len() > LEFT_OUT_MAX {
@@ -99,7 +104,41 @@ pub(super) async fn prepare(backend: &TrinoBackend, query: &Query, pinned: &Pinn
         return Err(BackendError::new(ErrorKind::Rejected, what));
     }
     let lowered = lowered.over(EVENTS, &events.without(&gone));
-    Ok(Prepared { lowered, namespace, properties, bound: Some(bound) })
+    Ok(Prepared { lowered, namespace, properties, bound: Some(bound), whole: Some(whole) })
+}
+
+/// What a query counted on: that the table had these partitions from beginning to end. Muster takes none away, but whoever gives a binding up
+/// removes its tables, and others may do as they like.
+#[derive(Debug)]
+pub(super) struct Whole {
+    backend: TrinoBackend,
+    events: External,
+    folders: Vec<String>,
+    properties: BTreeMap<String, String>,
+}
+
+impl Whole {
+    /// Looks once more.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if a partition is not there any more; the engine's.
+    pub(super) async fn check(&self) -> Result<()> {
+        let known = tables::known(&self.backend, &self.events, &self.properties).await?;
+        if self.folders.iter().all(|folder| known.contains(folder)) {
+            return Ok(());
+        }
+        let what = format!("partitions of {} were taken away while it was read", self.events.table.join("."));
+        Err(BackendError::new(ErrorKind::Unavailable, what))
+    }
+}
+
+/// See [`TrinoBackend::forget_bound`].
+pub(super) async fn forget(backend: &TrinoBackend, namespace: &str) -> Result<()> {
+    match &backend.hive_catalog {
+        Some(hive) => tables::forget(backend, &[hive.clone(), namespace.to_owned()], TABLE_PREFIX).await,
+        None => Ok(()),
+    }
 }
 
 /// See [`TrinoBackend::check_hive`].
@@ -134,7 +173,7 @@ async fn look(bound: &BoundEvents, lowered: &Lowered) -> Result<(Vec<BoundFile>,
 fn table_name(bound: &BoundEvents, events: &External) -> String {
     let table = bound.table();
     let what = (&table.location, &table.partitions, &table.partition_zone, table.slack_seconds, events.shape());
-    format!("events_{:032x}", xxh3_128(format!("{what:?}").as_bytes()))
+    format!("{TABLE_PREFIX}{:032x}", xxh3_128(format!("{what:?}").as_bytes()))
 }
 
 /// What a session has to say for the table to be read as it is meant.

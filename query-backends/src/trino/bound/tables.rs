@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures::{StreamExt, TryStreamExt};
-use segment_core::lower::{External, create_schema, drop_schema, drop_table};
+use segment_core::lower::{External, create_schema, drop_schema, drop_table, tables_of};
 
 use super::Partition;
 use crate::error::{BackendError, ErrorKind, Result};
@@ -31,13 +31,13 @@ pub(super) async fn ensure(
     properties: &BTreeMap<String, String>,
 ) -> Result<HashSet<String>> {
     let schema: Vec<String> = events.table.iter().take(2).cloned().collect();
-    let session = Session { catalog: backend.catalog.clone(), schema: None, properties: properties.clone() };
-    let known = match known(backend, events, &session).await {
+    let session = session(backend, properties);
+    let known = match known(backend, events, properties).await {
         // There is no such table, or no schema for it.
         Err(e) if e.kind == ErrorKind::SchemaDrift => {
             execute(backend, &create_schema(&schema), &session).await?;
             execute(backend, &events.create(location), &session).await?;
-            known(backend, events, &session).await?
+            self::known(backend, events, properties).await?
         }
         other => other?,
     };
@@ -51,7 +51,7 @@ pub(super) async fn ensure(
         async move { execute(backend, &sql, session).await }
     });
     let registered: Result<()> = registering.buffer_unordered(PARTITIONS_AT_ONCE).try_collect().await;
-    let known = self::known(backend, events, &session).await?;
+    let known = self::known(backend, events, properties).await?;
     if wanted.keys().all(|folder| known.contains(folder)) {
         // Another process may have been first.
         return Ok(known);
@@ -63,13 +63,31 @@ pub(super) async fn ensure(
 /// Removes the table and its schema.
 pub(super) async fn remove(backend: &TrinoBackend, events: &External, properties: &BTreeMap<String, String>) -> Result<()> {
     let schema: Vec<String> = events.table.iter().take(2).cloned().collect();
-    let session = Session { catalog: backend.catalog.clone(), schema: None, properties: properties.clone() };
+    let session = session(backend, properties);
     execute(backend, &drop_table(&events.table), &session).await?;
     execute(backend, &drop_schema(&schema), &session).await
 }
 
-async fn known(backend: &TrinoBackend, events: &External, session: &Session) -> Result<HashSet<String>> {
-    Ok(backend.client.texts(&events.registered(), session).await?.into_iter().collect())
+/// Removes the tables of a schema whose names begin so, and the schema.
+pub(super) async fn forget(backend: &TrinoBackend, schema: &[String; 2], prefix: &str) -> Result<()> {
+    let session = session(backend, &BTreeMap::new());
+    let tables = backend.client.texts(&tables_of(schema), &session).await?;
+    if tables.is_empty() {
+        return Ok(());
+    }
+    for table in tables.iter().filter(|table| table.starts_with(prefix)) {
+        execute(backend, &drop_table(&[schema.as_slice(), std::slice::from_ref(table)].concat()), &session).await?;
+    }
+    execute(backend, &drop_schema(schema), &session).await
+}
+
+/// The folders of the partitions that the table knows.
+pub(super) async fn known(backend: &TrinoBackend, events: &External, properties: &BTreeMap<String, String>) -> Result<HashSet<String>> {
+    Ok(backend.client.texts(&events.registered(), &session(backend, properties)).await?.into_iter().collect())
+}
+
+fn session(backend: &TrinoBackend, properties: &BTreeMap<String, String>) -> Session {
+    Session { catalog: backend.catalog.clone(), schema: None, properties: properties.clone() }
 }
 
 /// Runs a statement without a result.

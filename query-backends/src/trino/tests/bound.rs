@@ -20,12 +20,13 @@ use segment_core::resolve::Library;
 use segment_core::time::{Zone, parse_instant};
 use store::{Store, Workspace};
 
-use super::{config, store_config, unique};
+use super::{config, session, store_config, unique};
 use crate::backend::{Backend, Query, RunOptions};
 use crate::conformance::chain;
 use crate::error::{BackendError, ErrorKind};
 use crate::memory::MemoryBackend;
 use crate::trino::TrinoBackend;
+use crate::trino::client::Client;
 
 /// A workspace bound to a folder of the bucket `hive`, which is written to as others would.
 struct Bound {
@@ -416,6 +417,14 @@ async fn files_that_break() {
     let (first, _) = (file("2026-11-02"), file("2026-11-03"));
     let query = bound.query(r#"{"event": "view"}"#).await;
     assert_eq!(bound.run(&query).await.unwrap().len(), 40_000);
+    // Whoever gives the binding up has the tables removed; who asks again has them made again.
+    let tables = format!("SELECT table_name FROM hive.information_schema.tables WHERE table_schema = '{}'", bound.name);
+    let client = Client::new(&config().unwrap()).unwrap();
+    assert_eq!(client.texts(&tables, &session()).await.unwrap().len(), 1);
+    bound.backend.forget_bound(&bound.name).await.unwrap();
+    assert!(client.texts(&tables, &session()).await.unwrap().is_empty());
+    assert_eq!(bound.run(&query).await.unwrap().len(), 40_000);
+    bound.backend.check_hive(&unique("check"), &format!("s3://hive/{}", bound.name)).await.unwrap();
     // It was looked at already, and Trino finds it cut off.
     let whole = std::fs::read(&first).unwrap();
     std::fs::write(&first, &whole[..whole.len() / 2]).unwrap();
