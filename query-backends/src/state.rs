@@ -7,7 +7,13 @@ use store::{EventRead, Pinned};
 use crate::backend::Query;
 use crate::error::Result;
 
-/// The pinned state of a query, for backends that need one and read events that somebody else writes as well.
+/// The pinned state of a query, for backends that need one and read the lake's events.
+#[cfg(feature = "cassandra")]
+pub(crate) fn pinned(query: &Query) -> Result<&Pinned> {
+    query.state().map(|pinned| &**pinned)
+}
+
+/// The same for backends that read events that somebody else writes as well.
 pub(crate) fn any_pinned(query: &Query) -> Result<&Pinned> {
     query.any_state().map(|pinned| &**pinned)
 }

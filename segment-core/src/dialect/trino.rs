@@ -6,7 +6,7 @@ mod bound;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-pub use self::bound::{FROM, PartitionValues, UNTIL, external, reads_json};
+pub use self::bound::{FROM, PartitionValues, UNTIL, external};
 
 use self::avg::Compare;
 use super::{Dialect, Support, sample_bound};

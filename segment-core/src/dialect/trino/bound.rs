@@ -76,11 +76,6 @@ pub fn external(plan: &Plan, catalog: &Catalog, binding: &EventsTable, held: &He
     Ok(External::new(columns.definitions(), partitions, columns.fine(), source.query(&[])))
 }
 
-/// Whether a plan looks at a property that is JSON text, which [`external`] has not.
-pub fn reads_json(plan: &Plan) -> bool {
-    Asked::of(plan).json.is_some()
-}
-
 /// A partition as the table has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionValues {
