@@ -215,7 +215,10 @@ impl Constraint {
         let seconds = |marker: &Marker| marker.value.as_deref().and_then(|value| value.parse::<i64>().ok());
         let until = self.ranges(UNTIL).first().and_then(|range| seconds(&range.low));
         let from = self.ranges(FROM).last().and_then(|range| seconds(&range.high));
-        let window = Interval { start: until.map(|s| s.saturating_mul(SECOND)), end: from.map_or(i64::MAX, |s| s.saturating_mul(SECOND)) };
+        // A partition at a bound is among those left.
+        let start = until.map(|s| s.saturating_mul(SECOND).saturating_sub(1));
+        let end = from.map_or(i64::MAX, |s| s.saturating_mul(SECOND).saturating_add(1));
+        let window = Interval { start, end };
         (!self.none).then_some(window)
     }
 

@@ -186,10 +186,11 @@ mod tests {
         let partitions = ["f", "u", "d"].map(|name| (name.to_owned(), DataType::Varchar)).to_vec();
         let sample = External::sample();
         let table = External { columns: vec![("A b".to_owned(), row)], partitions, ..sample }.named(&parts(&["hive", "w-1", "t"]));
-        let made = concat!(
+        let made = [
             r#"CREATE TABLE IF NOT EXISTS "hive"."w-1"."t" ("A b" ROW("x""y" TIMESTAMP(6)), "f" VARCHAR, "u" VARCHAR, "d" VARCHAR) "#,
-            r#"WITH (external_location = 's3://b/it''s/', format = 'PARQUET', partitioned_by = ARRAY['f', 'u', 'd'])"#
-        );
+            r#"WITH (external_location = 's3://b/it''s/', format = 'PARQUET', partitioned_by = ARRAY['f', 'u', 'd'])"#,
+        ]
+        .concat();
         assert_eq!(table.create("s3://b/it's/"), made);
         let call = r#"CALL "hive"."system"."register_partition"('w-1', 't', ARRAY['f', 'u', 'd'], ARRAY['1', '2', '=o''clock'], 's3://b/o''clock')"#;
         assert_eq!(table.register(&parts(&["1", "2", "=o'clock"]), "s3://b/o'clock"), call);

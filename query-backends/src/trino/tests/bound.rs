@@ -15,7 +15,7 @@ use parquet::arrow::ArrowWriter;
 use segment_core::compile;
 use segment_core::declare::declare;
 use segment_core::json::Json;
-use segment_core::lower::Strategy;
+use segment_core::lower::{Strategy, tables_of};
 use segment_core::resolve::Library;
 use segment_core::time::{Zone, parse_instant};
 use store::{Store, Workspace};
@@ -338,7 +338,7 @@ async fn values_of_every_type() {
 async fn what_trino_would_read_otherwise_is_refused() {
     let properties = r#""n": {"type": "integer"}, "at": {"type": "timestamp"}"#;
     let binding = format!(
-        r#"{BY_DAY}, "user_id": "user", "event": {{"constant": "view"}}, "ts": {{"column": "t", "type": "epoch_s"}}, "properties": {{"n": "n", "at": "at"}}"#
+        r#"{BY_DAY}, "slack_seconds": 0, "user_id": "user", "event": {{"constant": "view"}}, "ts": {{"column": "t", "type": "epoch_s"}}, "properties": {{"n": "n", "at": "at"}}"#
     );
     let Some(bound) = Bound::new("bound_refused", "UTC", properties, &binding).await else { return };
     let file = |path: &str, more: Vec<(&str, ArrayRef)>| {
@@ -418,7 +418,7 @@ async fn files_that_break() {
     let query = bound.query(r#"{"event": "view"}"#).await;
     assert_eq!(bound.run(&query).await.unwrap().len(), 40_000);
     // Whoever gives the binding up has the tables removed; who asks again has them made again.
-    let tables = format!("SELECT table_name FROM hive.information_schema.tables WHERE table_schema = '{}'", bound.name);
+    let tables = tables_of(&["hive".to_owned(), bound.name.clone()]);
     let client = Client::new(&config().unwrap()).unwrap();
     assert_eq!(client.texts(&tables, &session()).await.unwrap().len(), 1);
     bound.backend.forget_bound(&bound.name).await.unwrap();
@@ -440,4 +440,27 @@ async fn files_that_break() {
     assert!(gone.as_ref().is_err_and(|e| e.kind == ErrorKind::Unavailable) || gone.is_ok_and(|found| found.len() == 20_000));
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     assert_eq!(bound.members(r#"{"event": "view"}"#).await.len(), 20_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workspaces_apart() {
+    let binding = format!(r#"{BY_DAY}, "user_id": "user", "event": {{"constant": "view"}}, "ts": {{"column": "at", "type": "epoch_s"}}"#);
+    let mut both = Vec::new();
+    for user in ["ann", "bob"] {
+        let Some(bound) = Bound::new("bound_apart", "UTC", "", &binding).await else { return };
+        let time: ArrayRef = Arc::new(Int64Array::from(vec![at("2026-11-02T12:00:00Z") / 1_000_000]));
+        bound.write("dt=2026-11-02/a.parquet", vec![("user", texts(&[Some(user)])), ("at", time)]);
+        both.push((bound, user));
+    }
+    let log = "SELECT query FROM system.runtime.queries WHERE source = 'muster'";
+    let client = Client::new(&config().unwrap()).unwrap();
+    for (bound, user) in &both {
+        assert_eq!(bound.members(r#"{"event": "view"}"#).await, [*user]);
+        assert_eq!(bound.members(r#"{"not": {"event": "buy"}}"#).await, [*user]);
+    }
+    let names: Vec<&str> = both.iter().map(|(bound, _)| bound.name.as_str()).collect();
+    let queries = client.texts(log, &session()).await.unwrap();
+    let of = |name: &str| queries.iter().filter(|query| query.contains(name)).collect::<Vec<_>>();
+    assert!(names.iter().all(|name| of(name).len() >= 4));
+    assert!(of(names[0]).iter().all(|query| !query.contains(names[1])));
 }
