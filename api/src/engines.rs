@@ -130,10 +130,11 @@ pub(crate) fn tables(pinned: &Pinned, dialect: &dyn Dialect, catalog: &str) -> T
             profiles: name(&shared.profiles.table),
             lists: shared.lists.iter().map(|(key, list)| (key.clone(), name(&list.table))).collect(),
             key: key(pinned),
+            spans: false,
         },
         None => {
             let lists: BTreeMap<String, Vec<String>> = pinned.lists.values().map(|l| (l.key.clone(), name(&l.table))).collect();
-            Tables { events: name("events"), profiles: name("profiles"), lists, key: key(pinned) }
+            Tables { events: name("events"), profiles: name("profiles"), lists, key: key(pinned), spans: false }
         }
     }
 }

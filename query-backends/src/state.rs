@@ -8,6 +8,7 @@ use crate::backend::Query;
 use crate::error::Result;
 
 /// The pinned state of a query, for backends that need one and read the lake's events.
+#[cfg(feature = "cassandra")]
 pub(crate) fn pinned(query: &Query) -> Result<&Pinned> {
     query.state().map(|pinned| &**pinned)
 }

@@ -7,12 +7,14 @@
 //! Invariant: a row whose time lies further than the slack outside of its partition's span is no event. So leaving partitions out by a window
 //! never changes an answer, and every engine leaves out the same rows.
 
+mod held;
 mod read;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use held::{Held, HeldColumns};
 pub(crate) use read::{read, shown};
 
 use crate::plan::Interval;

@@ -35,6 +35,8 @@ enum Node {
     Column(Cow<'static, str>),
     /// Of an aliased table, which comes first.
     ColumnOf(Box<(Cow<'static, str>, Box<str>)>),
+    /// Of a struct.
+    Field(Box<(Expr, Box<str>)>),
     Text(Box<str>),
     Integer(i64),
     Double(f64),
@@ -95,6 +97,7 @@ impl Expr {
             | Node::Between(_) => true,
             Node::Column(_)
             | Node::ColumnOf(_)
+            | Node::Field(_)
             | Node::Text(_)
             | Node::Integer(_)
             | Node::Double(_)
@@ -133,6 +136,11 @@ pub fn column(name: impl Into<Cow<'static, str>>) -> Expr {
 /// A column of an aliased table.
 pub(crate) fn column_of(table: impl Into<Cow<'static, str>>, name: &str) -> Expr {
     Expr(Node::ColumnOf(Box::new((table.into(), name.into()))))
+}
+
+/// A field of a struct: `expr."name"`. The struct is a column or a field itself.
+pub(crate) fn field(expr: Expr, name: &str) -> Expr {
+    Expr(Node::Field(Box::new((expr, name.into()))))
 }
 
 /// A text literal, in single quotes, with quotes doubled and nothing else escaped.
@@ -344,6 +352,7 @@ mod tests {
             vec![
                 a(),
                 column_of("p", "x"),
+                field(field(column("s"), "a.b"), "c\"d"),
                 string("it's '' \\'"),
                 integer(-3),
                 double(-2.5e300),
@@ -394,8 +403,14 @@ mod tests {
                 assert_eq!(expr.to_string(), expr.ast().to_string());
             }
         }
+        let row = || {
+            DataType::Row(vec![
+                ("a\"b".to_owned(), DataType::BigInt),
+                ("c".to_owned(), DataType::Row(vec![("d".to_owned(), DataType::Date)])),
+            ])
+        };
         for data_type in
-            [DataType::Boolean, DataType::BigInt, DataType::Double, DataType::Json, DataType::Timestamp(3), DataType::Named("X")]
+            [DataType::Boolean, DataType::BigInt, DataType::Double, DataType::Json, DataType::Timestamp(3), DataType::Named("X"), row()]
         {
             assert_eq!(data_type.to_string(), data_type.ast().to_string());
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use segment_core::catalog::Catalog;
 use tokio::sync::OnceCell;
 
-use crate::bound::{Footers, Listings};
+use crate::bound::{Footers, Listings, Shapes};
 use crate::collect::remove_table;
 use crate::config::StoreConfig;
 use crate::error::{Result, StoreError};
@@ -44,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) listings: Arc<Listings>,
     pub(crate) footers: Arc<Footers>,
     pub(crate) opened: Opened,
+    pub(crate) shapes: Arc<Shapes>,
     tables: OnceCell<Tables>,
 }
 
@@ -150,6 +151,7 @@ impl Store {
                 listings: Arc::default(),
                 footers: Arc::default(),
                 opened: Opened::default(),
+                shapes: Arc::default(),
                 tables: OnceCell::new(),
             }),
         })

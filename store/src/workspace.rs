@@ -133,7 +133,7 @@ impl Workspace {
         let Some(table) = &catalog.events_table else { return Ok(None) };
         let shared = &self.shared;
         let objects = shared.bound_objects.clone();
-        BoundEvents::pin(&self.name, catalog, table, objects, &shared.listings, &shared.footers).await.map(Some)
+        BoundEvents::pin(&self.name, catalog, table, objects, &shared.listings, &shared.footers, &shared.shapes).await.map(Some)
     }
 
     /// A state, and what the catalog of a shared lake has for its events: what the state names, with what other engines did since.

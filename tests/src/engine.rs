@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -161,14 +162,26 @@ impl Engine {
         let steps: Vec<(&Json, &Rows)> = world.declarations.iter().zip(&imports).collect();
         self.runtime.block_on(async {
             let mut lake = load(self.store.clone(), world.zone.name(), &steps, &world.lists).await?;
-            let folder = lake._folder.path().join("theirs");
-            let declaration = crate::world::hive::write(world, &folder, &format!("{}/", folder.display()))?;
+            let (folder, location) = self.theirs(&lake)?;
+            let declaration = crate::world::hive::write(world, &folder, &location)?;
             let workspace = lake._store.workspace(&lake.pinned.workspace).await.map_err(|e| failed("open the workspace")(&e))?;
             let workspace = workspace.ok_or("the workspace is gone")?;
             declare(&workspace, &declaration).await?;
             lake.pinned = Arc::new(workspace.pin().await.map_err(|e| failed("pin")(&e))?);
             Ok(lake)
         })
+    }
+
+    /// A folder that somebody else writes to, and where engines find it: of a shared lake it is in the bucket `hive`, whose folder `scripts/engines` serves.
+    fn theirs(&self, lake: &Lake) -> Result<(PathBuf, String)> {
+        if self.store.lake.is_none() {
+            let folder = lake._folder.path().join("theirs");
+            let location = format!("{}/", folder.display());
+            return Ok((folder, location));
+        }
+        let engines = std::env::var("MUSTER_ENGINES_DIR").map_err(|_| "MUSTER_ENGINES_DIR is not set; see docs/engines.md".to_owned())?;
+        let workspace = &lake.pinned.workspace;
+        Ok((PathBuf::from(engines).join("s3/data/hive").join(workspace), format!("s3://hive/{workspace}/")))
     }
 
     /// The same for rows of one import.

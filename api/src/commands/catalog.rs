@@ -10,7 +10,7 @@ use segment_core::rules::Take;
 use segment_core::types::Type;
 use store::StoreError;
 
-use crate::args::{Catalog, Format};
+use crate::args::{Catalog, Format, Place};
 use crate::context;
 use crate::failure::Failure;
 use crate::output::{self, Table};
@@ -50,6 +50,9 @@ pub(super) async fn run(args: Catalog) -> Result<(), Failure> {
                     Err(StoreError::Busy(_) | StoreError::Conflict(_)) if began.elapsed() < WAIT_MAX => tokio::time::sleep(WAIT_STEP).await,
                     done => {
                         done?;
+                        if known.events_table.is_some() && known.events_table != catalog.events_table {
+                            forget_tables(&args.place).await;
+                        }
                         break catalog;
                     }
                 }
@@ -62,6 +65,22 @@ pub(super) async fn run(args: Catalog) -> Result<(), Failure> {
         Format::Text => output::text(&table(&known)),
     }
 }
+
+/// Has Trino remove the tables that it had over the events of a binding that is given up. They hold no data: what cannot be removed now is said, and
+/// stays.
+#[cfg(feature = "trino")]
+async fn forget_tables(place: &Place) {
+    let Ok(settings) = context::settings(Some(&place.data), &place.configured, None) else { return };
+    let Some(trino) = settings.trino.filter(|trino| trino.hive_catalog.is_some()) else { return };
+    let removed = async { query_backends::TrinoBackend::new(&trino)?.forget_bound(&place.workspace).await };
+    if let Err(error) = removed.await {
+        let why = crate::failure::chain(&error);
+        output::note(&format!("the tables that Trino had over the files of before are still there, without data: {why}"));
+    }
+}
+
+#[cfg(not(feature = "trino"))]
+async fn forget_tables(_: &Place) {}
 
 fn table(catalog: &Known) -> String {
     let mut table = Table::new(&["kind", "name", "type", "known from"]);

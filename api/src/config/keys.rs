@@ -139,6 +139,13 @@ pub(crate) const KEYS: &[Key] = &[
     key("trino", "token", Kind::Secret, None, "A JSON web token in place of a password; over TLS only"),
     key("trino", "ca_file", Kind::Path, None, "Certificates (PEM) to trust besides the system's"),
     key("trino", "catalog", Kind::Text, Some("lake"), "Trino's name for the catalog of the lake"),
+    key(
+        "trino",
+        "hive_catalog",
+        Kind::Text,
+        None,
+        "Trino's name for a catalog of the Hive connector, for events that somebody else writes",
+    ),
     key("trino", "session", Kind::Map, None, "Session properties, by name"),
     key("trino", "client_tags", Kind::Texts, None, "Tags that resource groups can choose by"),
     key("trino", "spooling", Kind::Boolean, Some("true"), "Whether large results come through Trino's object store, where it offers that"),

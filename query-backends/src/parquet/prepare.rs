@@ -83,7 +83,7 @@ pub(super) async fn prepare(
     let started = Instant::now();
     let lists: BTreeMap<String, Vec<String>> =
         pinned.lists.keys().enumerate().map(|(i, key)| (key.clone(), table_name(&format!("{LIST_PREFIX}{i}")))).collect();
-    let tables = Tables { events: table_name(EVENTS), profiles: table_name(PROFILES), lists, key: key(pinned) };
+    let tables = Tables { events: table_name(EVENTS), profiles: table_name(PROFILES), lists, key: key(pinned), spans: false };
     let dialect = DataFusion::default();
     let lowered = query.lowered(&dialect, &tables)?;
     let sql = lowered.sql();

@@ -23,6 +23,9 @@ pub struct TrinoConfig {
     /// The catalog of the lake.
     #[serde(default = "catalog")]
     pub catalog: String,
+    /// Its name for the catalog of the Hive connector in which Muster makes tables over events that somebody else writes; without it they are not read.
+    #[serde(default)]
+    pub hive_catalog: Option<String>,
     /// Session properties, by name.
     #[serde(default)]
     pub session: BTreeMap<String, String>,
@@ -53,6 +56,7 @@ impl TrinoConfig {
             token: None,
             ca_file: None,
             catalog: catalog(),
+            hive_catalog: None,
             session: BTreeMap::new(),
             client_tags: Vec::new(),
             spooling: spooling(),
@@ -70,7 +74,7 @@ impl TrinoConfig {
     pub fn of_engines() -> Result<Self, String> {
         use store::engines::setting;
         let config = Self::new(setting("MUSTER_TRINO_URL")?, setting("MUSTER_TRINO_USER")?);
-        Ok(Self { catalog: setting("MUSTER_TRINO_CATALOG")?, ..config })
+        Ok(Self { catalog: setting("MUSTER_TRINO_CATALOG")?, hive_catalog: Some(setting("MUSTER_TRINO_HIVE_CATALOG")?), ..config })
     }
 }
 

@@ -1,10 +1,13 @@
 //! What a query would read, by Trino's own estimate: `EXPLAIN (TYPE IO)` for amounts, `EXPLAIN (TYPE DISTRIBUTED)` for people.
 
-use segment_core::plan::EventMatch;
+use std::collections::HashSet;
+
+use segment_core::dialect::trino::{FROM, UNTIL};
+use segment_core::plan::{EventMatch, Interval};
 use segment_core::time::{Zone, parse_instant};
 use serde::Deserialize;
 use serde_json::Value as Json;
-use store::{EventRead, Pinned};
+use store::{BoundEvents, BoundFile, EventRead, Pinned};
 
 use super::TrinoBackend;
 use super::prepare::Prepared;
@@ -16,12 +19,15 @@ const VALUES_SHOWN: usize = 5;
 
 /// Explains without running.
 pub(super) async fn explain(backend: &TrinoBackend, query: &Query, pinned: &Pinned, prepared: Prepared) -> Result<Explanation> {
-    let session = backend.session(&prepared.namespace);
+    let session = backend.session_of(&prepared);
     let io = prepared.lowered.explained(&[("TYPE", "IO"), ("FORMAT", "JSON")]);
     let plan = prepared.lowered.explained(&[("TYPE", "DISTRIBUTED")]);
     let (io, plan) = futures::future::try_join(backend.client.texts(&io, &session), backend.client.texts(&plan, &session)).await?;
     let io: Io = serde_json::from_str(&io.concat()).map_err(|e| BackendError::internal("Trino's estimate cannot be read").caused_by(e))?;
 
+    if let Some(bound) = &prepared.bound {
+        return Ok(over_bound(bound, query, pinned, &prepared, &io, plan.concat()));
+    }
     let everything = pinned.events.plan(&prepared.lowered.reads.iter().map(read).collect::<Vec<_>>()).await?;
     let events = Reading { files: everything.files_total, row_groups: 0, rows: everything.rows_total, bytes: everything.bytes_total };
     let (mut scans, mut profiles) = (Vec::new(), Reading::default());
@@ -46,6 +52,39 @@ pub(super) async fn explain(backend: &TrinoBackend, query: &Query, pinned: &Pinn
         users: pinned.profiles.rows,
         profiles_as_of: pinned.shared.as_ref().and_then(|shared| shared.profiles_as_of),
     })
+}
+
+/// The same where somebody else writes the events: what Trino's conditions on partitions leave of the listing. Rows are not counted.
+fn over_bound(bound: &BoundEvents, query: &Query, pinned: &Pinned, prepared: &Prepared, io: &Io, plan: String) -> Explanation {
+    let profiles_table = pinned.shared.as_ref().map(|shared| &shared.profiles.table);
+    let lists: Vec<&String> = pinned.shared.iter().flat_map(|shared| shared.lists.values().map(|list| &list.table)).collect();
+    let partitions = |files: &[&BoundFile]| files.iter().map(|f| &f.partition).collect::<HashSet<_>>().len();
+    let all: Vec<&BoundFile> = bound.files().iter().collect();
+    let reading =
+        |files: &[&BoundFile]| Reading { files: files.len() as u64, bytes: files.iter().map(|f| f.size_bytes).sum(), ..Reading::default() };
+    let (mut scans, mut profiles) = (Vec::new(), Reading::default());
+    for input in &io.inputs {
+        let table = &input.table.schema_table.table;
+        if profiles_table == Some(table) {
+            profiles = Reading { files: pinned.profiles.files.len() as u64, ..input.estimate.reading() };
+        } else if !lists.contains(&table) {
+            let span = input.constraint.span();
+            let left: Vec<&BoundFile> = all.iter().copied().filter(|file| span.is_some_and(|span| file.may_hold(span))).collect();
+            let what = format!("{}; {} of {} partitions", input.constraint.shown(), partitions(&left), partitions(&all));
+            let (read, files_skipped) = (reading(&left), (all.len() - left.len()) as u64);
+            scans.push(ScanPlan { what, read, files_skipped, row_groups_skipped: 0 });
+        }
+    }
+    Explanation {
+        sql: Some(prepared.lowered.sql()),
+        plan,
+        windows: query.plan.windows.clone(),
+        scans,
+        events: reading(&all),
+        profiles,
+        users: pinned.profiles.rows,
+        profiles_as_of: pinned.shared.as_ref().and_then(|shared| shared.profiles_as_of),
+    }
 }
 
 fn read(read: &segment_core::lower::Read) -> EventRead {
@@ -168,6 +207,19 @@ impl Constraint {
 
     fn ranges(&self, column: &str) -> &[Range] {
         self.column_constraints.iter().find(|c| c.column_name == column).map_or(&[], |c| &c.domain.ranges)
+    }
+
+    /// The times that partitions have to meet: their bounds are whole seconds. `None`: no partition is read.
+    fn span(&self) -> Option<Interval> {
+        const SECOND: i64 = 1_000_000;
+        let seconds = |marker: &Marker| marker.value.as_deref().and_then(|value| value.parse::<i64>().ok());
+        let until = self.ranges(UNTIL).first().and_then(|range| seconds(&range.low));
+        let from = self.ranges(FROM).last().and_then(|range| seconds(&range.high));
+        // A partition at a bound is among those left.
+        let start = until.map(|s| s.saturating_mul(SECOND).saturating_sub(1));
+        let end = from.map_or(i64::MAX, |s| s.saturating_mul(SECOND).saturating_add(1));
+        let window = Interval { start, end };
+        (!self.none).then_some(window)
     }
 
     /// The same as the lake plans it; where a bound is not understood, more.

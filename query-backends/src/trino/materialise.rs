@@ -7,10 +7,8 @@ use tokio::runtime::Handle;
 
 use super::TrinoBackend;
 use super::client::{Client, Kind, Repeat, Session};
-use super::prepare::Prepared;
 use crate::backend::{Query, RunOptions};
 use crate::error::{BackendError, ErrorKind, Result};
-use crate::state::pinned;
 
 /// Time that the end of a query and the removal of its table are waited for, before the caller is told that the table may be there.
 const END_MAX: Duration = Duration::from_secs(20);
@@ -41,8 +39,8 @@ impl TrinoBackend {
     ///
     /// Cancelled by its token, it returns once what it made is removed. Dropped, the query ends and what it made is removed in the background.
     pub async fn materialise(&self, query: &Query, namespace: &str, table: &str, options: RunOptions) -> Result<u64> {
-        let prepared = Prepared::new(query, pinned(query)?, &self.catalog, true)?;
-        let session = self.session(&prepared.namespace);
+        let prepared = self.prepared(query, true).await?;
+        let session = self.session_of(&prepared);
         let name = [self.catalog.as_str(), namespace, table].map(str::to_owned);
         let sql = prepared.lowered.into_table(&name);
         // Trino runs nothing before its first answer is asked for, so nothing is left of what ends here.
@@ -59,6 +57,9 @@ impl TrinoBackend {
             () = options.cancel.cancelled() => Err(BackendError::cancelled()),
             rows = async {
                 while results.next(&|stats| options.progress.set(super::running::how_far(stats))).await?.is_some() {}
+                if let Some(whole) = &prepared.whole {
+                    whole.check().await?;
+                }
                 results.update_count().ok_or_else(|| BackendError::internal("Trino does not say how many rows it wrote"))
             } => rows,
         };

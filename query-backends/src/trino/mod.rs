@@ -5,6 +5,7 @@
 //! (`materialise`). Deliberately absent: the embedded lake, which Trino cannot see (refused), and recent events that the lake does
 //! not hold yet.
 
+mod bound;
 mod client;
 mod config;
 mod explain;
@@ -14,6 +15,7 @@ mod running;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -25,7 +27,7 @@ use self::client::{Client, Kind, Repeat, Session};
 use self::prepare::Prepared;
 use crate::backend::{Backend, Capabilities, Explanation, Query, Run, RunOptions};
 use crate::error::{BackendError, ErrorKind, Result};
-use crate::state::pinned;
+use crate::state::any_pinned;
 
 /// The catalog's schemas, in the catalog of the session.
 const SCHEMAS: &str = "SELECT schema_name FROM information_schema.schemata";
@@ -38,6 +40,7 @@ const SAMPLE_ROWS: &str = "SELECT CAST(count(*) AS varchar) FROM muster_check";
 pub struct TrinoBackend {
     client: Client,
     catalog: String,
+    hive_catalog: Option<String>,
 }
 
 impl TrinoBackend {
@@ -52,7 +55,7 @@ impl TrinoBackend {
     /// `Rejected` for settings that make no sense, or would show credentials to the network; `Unavailable` for a file of certificates that
     /// cannot be read.
     pub fn new(config: &TrinoConfig) -> Result<Self> {
-        Ok(Self { client: Client::new(config)?, catalog: config.catalog.clone() })
+        Ok(Self { client: Client::new(config)?, catalog: config.catalog.clone(), hive_catalog: config.hive_catalog.clone() })
     }
 
     /// Tries the connection, the credentials and the catalog: the server's version.
@@ -65,7 +68,7 @@ impl TrinoBackend {
         if starting {
             return Err(BackendError::new(ErrorKind::Unavailable, "Trino is still starting"));
         }
-        self.client.texts(SCHEMAS, &Session { catalog: self.catalog.clone(), schema: None }).await?;
+        self.client.texts(SCHEMAS, &Session { catalog: self.catalog.clone(), ..Session::default() }).await?;
         Ok(version)
     }
 
@@ -78,8 +81,42 @@ impl TrinoBackend {
         self.client.texts(SAMPLE_ROWS, &self.session(namespace)).await.map(|_| ())
     }
 
+    /// Whether tables over files that somebody else writes can be made in the Hive catalog, and partitions made known: a schema and a table of
+    /// that name are made over a folder, which has to be there, and removed.
+    ///
+    /// # Errors
+    ///
+    /// `SchemaDrift` without such a catalog, `PermissionDenied` or `Rejected` if it does not allow it; otherwise as [`Backend::run`].
+    pub async fn check_hive(&self, name: &str, folder: &str) -> Result<()> {
+        bound::check(self, name, folder).await
+    }
+
+    /// Removes the tables that were made over events that somebody else writes for a workspace whose binding is given up or another one; they hold no
+    /// data. A query that reads them meanwhile fails.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::run`].
+    pub async fn forget_bound(&self, namespace: &str) -> Result<()> {
+        bound::forget(self, namespace).await
+    }
+
     fn session(&self, namespace: &str) -> Session {
-        Session { catalog: self.catalog.clone(), schema: Some(namespace.to_owned()) }
+        Session { catalog: self.catalog.clone(), schema: Some(namespace.to_owned()), properties: BTreeMap::new() }
+    }
+
+    /// The session of a query.
+    fn session_of(&self, prepared: &Prepared) -> Session {
+        Session { properties: prepared.properties.clone(), ..self.session(&prepared.namespace) }
+    }
+
+    /// The query as it is sent.
+    async fn prepared(&self, query: &Query, ids: bool) -> Result<Prepared> {
+        let pinned = any_pinned(query)?;
+        match &pinned.bound {
+            Some(bound) => bound::prepare(self, query, pinned, bound, ids).await,
+            None => Prepared::new(query, pinned, &self.catalog, ids),
+        }
     }
 }
 
@@ -94,15 +131,18 @@ impl Backend for TrinoBackend {
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation> {
-        let pinned = pinned(query)?;
-        explain::explain(self, query, pinned, Prepared::new(query, pinned, &self.catalog, true)?).await
+        explain::explain(self, query, any_pinned(query)?, self.prepared(query, true).await?).await
     }
 
     async fn run(&self, query: &Query, options: RunOptions) -> Result<Run> {
         let started = std::time::Instant::now();
-        let prepared = Prepared::new(query, pinned(query)?, &self.catalog, options.ids)?;
+        let prepared = tokio::select! {
+            biased;
+            () = options.cancel.cancelled() => return Err(BackendError::cancelled()),
+            prepared = self.prepared(query, options.ids) => prepared?,
+        };
         let kinds: &[Kind] = if options.ids { &[Kind::Integer, Kind::Text] } else { &[Kind::Integer] };
-        let session = self.session(&prepared.namespace);
+        let session = self.session_of(&prepared);
         let sql = prepared.lowered.sql();
         let results = tokio::select! {
             biased;
@@ -110,6 +150,6 @@ impl Backend for TrinoBackend {
             results = self.client.query(&sql, &session, kinds, Repeat::Always) => results?,
         };
         let (progress, metrics) = (options.progress.clone(), Arc::new(OnceLock::new()));
-        Ok(Run::new(running::users(results, options, metrics.clone(), started), progress, metrics))
+        Ok(Run::new(running::users(results, options, metrics.clone(), started, prepared.whole), progress, metrics))
     }
 }

@@ -7,6 +7,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 use tokio_util::sync::CancellationToken;
 
+use super::bound::Whole;
 use super::client::{Batch, Results, Stats};
 use crate::backend::{RunMetrics, RunOptions, Stage, UserStream, Users};
 use crate::error::{BackendError, ErrorKind, Result};
@@ -20,12 +21,20 @@ struct Running {
     metrics: Arc<OnceLock<RunMetrics>>,
     started: Instant,
     users: u64,
+    /// Whether what was read was whole, which is seen at the end.
+    whole: Option<Whole>,
 }
 
 /// The members. When the stream is dropped or cancelled, so is the query.
-pub(super) fn users(results: Results, options: RunOptions, metrics: Arc<OnceLock<RunMetrics>>, started: Instant) -> UserStream {
+pub(super) fn users(
+    results: Results,
+    options: RunOptions,
+    metrics: Arc<OnceLock<RunMetrics>>,
+    started: Instant,
+    whole: Option<Whole>,
+) -> UserStream {
     let (ids, cancel, progress) = (options.ids, options.cancel, options.progress);
-    let running = Running { results, ids, cancel, progress, metrics, started, users: 0 };
+    let running = Running { results, ids, cancel, progress, metrics, started, users: 0, whole };
     Box::pin(futures::stream::unfold(Some(running), |running| async move {
         let mut running = running?;
         match running.next().await {
@@ -48,6 +57,13 @@ impl Running {
                 next = self.results.next(&watch) => next?,
             };
             let Some(batch) = next else {
+                if let Some(whole) = self.whole.take() {
+                    tokio::select! {
+                        biased;
+                        () = self.cancel.cancelled() => return Err(BackendError::cancelled()),
+                        checked = whole.check() => checked?,
+                    }
+                }
                 self.finish();
                 return Ok(None);
             };

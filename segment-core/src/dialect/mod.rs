@@ -4,7 +4,7 @@
 //! match over the operators in every dialect.
 
 mod datafusion;
-mod trino;
+pub mod trino;
 
 pub use datafusion::{DataFusion, ItemFilter};
 pub use trino::Trino;

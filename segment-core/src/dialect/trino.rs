@@ -1,8 +1,12 @@
 //! Trino's SQL (476).
 
 mod avg;
+mod bound;
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
+
+pub use self::bound::{FROM, PartitionValues, UNTIL, external};
 
 use self::avg::Compare;
 use super::{Dialect, Support, sample_bound};
@@ -254,15 +258,18 @@ fn decimal(precision: u64, scale: i64) -> DataType {
 }
 
 /// The first instant at which the zone's clock shows the date's midnight.
+fn midnight(date: Expr, zone: &Zone) -> Expr {
+    first_instant(sql::cast(date, DataType::Timestamp(6)), zone, zone.folded_midnights())
+}
+
+/// The first instant at which the zone's clock shows a time, of which it may have shown some twice, so many seconds apart.
 ///
 /// `with_timezone` takes the second of two. Where the clock shows the same so much earlier, that is the first.
-fn midnight(date: Expr, zone: &Zone) -> Expr {
-    let local = |value: Expr| sql::cast(value, DataType::Timestamp(6));
-    let shown = local(date);
+fn first_instant(shown: Expr, zone: &Zone, folds: BTreeSet<i64>) -> Expr {
     let found = sql::call("with_timezone", vec![shown.clone(), sql::string(zone.name())]);
     let earlier = |seconds: i64| sql::call("date_add", vec![sql::string("second"), sql::integer(-seconds), found.clone()]);
-    let when = |seconds: i64| (sql::binary(local(earlier(seconds)), BinaryOperator::Eq, shown.clone()), earlier(seconds));
-    let whens: Vec<(Expr, Expr)> = zone.folded_midnights().into_iter().map(when).collect();
+    let same = |seconds: i64| sql::binary(sql::cast(earlier(seconds), DataType::Timestamp(6)), BinaryOperator::Eq, shown.clone());
+    let whens: Vec<(Expr, Expr)> = folds.into_iter().map(|seconds| (same(seconds), earlier(seconds))).collect();
     sql::case_else(whens, found)
 }
 

@@ -1,9 +1,9 @@
 //! One scan of the events, grouped by user, with a mark for each leaf.
 
-use super::Tables;
 use super::marks::{Arm, Bit, Form, Marks, Strategy, mark_name};
 use super::sums;
 use super::tree::stored;
+use super::{SPAN_FROM, SPAN_UNTIL, Tables};
 use crate::decimal::Decimal;
 use crate::dialect::Dialect;
 use crate::plan::{EventLeaf, EventMatch, FieldRef, Filter, Interval, Measure, Test};
@@ -32,9 +32,9 @@ pub(super) fn select(
     let each_alone = one_scan || own.iter().any(|(_, leaf)| leaf.events != arm.events);
     let outer = (!each_alone || strategy != Strategy::OneScan).then_some(arm.window);
     let conditions = if each_alone {
-        rows_of_each(arm, &own, outer, zone, dialect)
+        rows_of_each(arm, &own, outer, zone, dialect, tables)
     } else {
-        let mut conditions = bounds(arm, dialect);
+        let mut conditions = bounds(arm, dialect, tables);
         conditions.extend(shared_filter.filter(|f| **f != Filter::Const(true)).map(|f| property_filter(f, zone, dialect)));
         conditions
     };
@@ -79,19 +79,31 @@ pub(super) fn select(
 }
 
 /// The events and the times that an arm reads.
-fn bounds(arm: &Arm, dialect: &dyn Dialect) -> Vec<Expr> {
+fn bounds(arm: &Arm, dialect: &dyn Dialect, tables: &Tables) -> Vec<Expr> {
     let mut conditions = Vec::with_capacity(4);
     conditions.extend(selected(&arm.events, dialect));
     within(&mut conditions, arm.window, dialect);
+    conditions.extend(partitions(arm.window, tables));
     conditions
 }
 
 /// The rows that one of the leaves asks for, or another. What the outer window and the names bound already is said once.
-fn rows_of_each(arm: &Arm, own: &[(usize, &EventLeaf)], outer: Option<Interval>, zone: &Zone, dialect: &dyn Dialect) -> Vec<Expr> {
-    let mut conditions = if outer.is_some() { bounds(arm, dialect) } else { Vec::new() };
+fn rows_of_each(
+    arm: &Arm,
+    own: &[(usize, &EventLeaf)],
+    outer: Option<Interval>,
+    zone: &Zone,
+    dialect: &dyn Dialect,
+    tables: &Tables,
+) -> Vec<Expr> {
+    let mut conditions = if outer.is_some() { bounds(arm, dialect, tables) } else { Vec::new() };
+    let asked = |leaf: &EventLeaf| {
+        let window = outer.map_or(leaf.window, |outer| narrower(leaf.window, outer));
+        sql::and(alone(leaf, outer, zone, dialect).into_iter().chain(partitions(window, tables)).collect())
+    };
     let all_of_it = |leaf: &EventLeaf| outer == Some(leaf.window) && leaf.filter == Filter::Const(true);
     if !(matches!(arm.events, EventMatch::Names(_)) && own.iter().all(|(_, leaf)| all_of_it(leaf))) {
-        conditions.push(sql::or(own.iter().map(|(_, leaf)| sql::and(alone(leaf, outer, zone, dialect))).collect()));
+        conditions.push(sql::or(own.iter().map(|(_, leaf)| asked(leaf)).collect()));
     }
     conditions
 }
@@ -183,6 +195,20 @@ fn within(out: &mut Vec<Expr>, window: Interval, dialect: &dyn Dialect) {
     if window.end != i64::MAX {
         out.push(bound(BinaryOperator::Lt, window.end));
     }
+}
+
+/// Which partitions can hold events of the window, where they say so.
+fn partitions(window: Interval, tables: &Tables) -> Vec<Expr> {
+    const SECOND: i64 = 1_000_000;
+    let bound = |name: &'static str, op: BinaryOperator, at: i64| sql::binary(sql::column(name), op, sql::integer(at));
+    let mut out = Vec::new();
+    if let Some(start) = window.start.filter(|_| tables.spans) {
+        out.push(bound(SPAN_UNTIL, BinaryOperator::Gt, start.div_euclid(SECOND)));
+    }
+    if window.end != i64::MAX && tables.spans {
+        out.push(bound(SPAN_FROM, BinaryOperator::Lt, window.end.div_euclid(SECOND) + 1));
+    }
+    out
 }
 
 /// The bounds of the inner window that the outer one does not give already.

@@ -14,6 +14,7 @@
 //! Of events that somebody else writes ([`Key::Id`]) all that goes by `user_id`, and users need no profile: `users` says who they are.
 
 mod arm;
+mod external;
 mod marks;
 mod statement;
 mod sums;
@@ -29,6 +30,7 @@ use crate::plan::{EventMatch, Interval, Measure, Plan};
 use crate::sql::Query;
 
 pub use arm::filter;
+pub use external::{External, create_schema, drop_schema, tables_of};
 pub use marks::Strategy;
 pub use statement::{AsOf, drop_table, makers};
 
@@ -39,6 +41,8 @@ pub struct Tables {
     pub events: Vec<String>,
     /// What says whose an event is.
     pub key: Key,
+    /// Whether `events` has [`SPAN_FROM`] and [`SPAN_UNTIL`] as well: the bounds of the times of each partition's events.
+    pub spans: bool,
     /// `user_no`, `user_id`, `first_seen_at`, `last_seen_at` and the attribute columns; one row a user.
     pub profiles: Vec<String>,
     /// Each list by its key: `user_id`, unique.
@@ -55,6 +59,11 @@ pub enum Key {
     /// [`NUMBER_NONE`].
     Id,
 }
+
+/// The column of the events with the whole seconds since 1970 before which no event of its partition is.
+pub const SPAN_FROM: &str = "span_from";
+/// The same from which on none is.
+pub const SPAN_UNTIL: &str = "span_until";
 
 /// The number of a user who has none.
 pub const NUMBER_NONE: i64 = -1;
@@ -75,6 +84,8 @@ pub struct Lowered {
     query: Query,
     /// The tables that it reads as they were.
     as_of: Vec<AsOf>,
+    /// The events, where they are a query over what somebody else writes.
+    external: Option<(String, Query)>,
     /// What it reads of the events, one entry an arm, and one more where all are looked through for users; for pruning.
     pub reads: Vec<Read>,
     /// Keys of the lists that it joins.

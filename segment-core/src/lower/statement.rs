@@ -9,7 +9,7 @@ use sqlparser::ast::{
     UtilityOption, WildcardAdditionalOptions, With,
 };
 
-use super::Lowered;
+use super::{External, Lowered};
 use crate::sql::{self, Item, Select, Table};
 
 /// A table as it was at a snapshot, under a name of one part that lowering was told ([`super::Tables`]).
@@ -45,6 +45,12 @@ impl Lowered {
         self
     }
 
+    /// The same with the events of that name made of a table of somebody else's: `WITH "name" AS (SELECT … FROM table …)`.
+    pub fn over(mut self, name: &str, events: &External) -> Self {
+        self.external = Some((name.to_owned(), events.query().clone()));
+        self
+    }
+
     /// The same for `user_no` alone.
     pub fn numbers_only(mut self) -> Self {
         self.query.first.projection.truncate(1);
@@ -52,7 +58,8 @@ impl Lowered {
     }
 
     fn with(&self) -> Option<With> {
-        let cte_tables: Vec<Cte> = self.as_of.iter().map(bound).collect();
+        let external = self.external.iter().map(|(name, query)| named(name, query.ast()));
+        let cte_tables: Vec<Cte> = self.as_of.iter().map(bound).chain(external).collect();
         (!cte_tables.is_empty()).then(|| With { with_token: AttachedToken::empty(), recursive: false, cte_tables })
     }
 
@@ -125,9 +132,13 @@ fn bound(table: &AsOf) -> Cte {
             }
         }
     }
+    named(&table.name, query)
+}
+
+fn named(name: &str, query: Query) -> Cte {
     Cte {
         // A name before AS, which is not a table's alias.
-        alias: TableAlias { explicit: false, name: sql::ident(&table.name), columns: Vec::new() },
+        alias: TableAlias { explicit: false, name: sql::ident(name), columns: Vec::new() },
         query: Box::new(query),
         from: None,
         materialized: None,
@@ -156,7 +167,7 @@ mod tests {
             group_by: Vec::new(),
             having: None,
         };
-        Lowered { query: select.into(), as_of: Vec::new(), reads: Vec::new(), lists: Vec::new() }
+        Lowered { query: select.into(), as_of: Vec::new(), external: None, reads: Vec::new(), lists: Vec::new() }
     }
 
     fn parts(parts: &[&str]) -> Vec<String> {

@@ -61,7 +61,7 @@ pub(super) fn query(plan: &Plan, marks: &Marks<'_>, dialect: &dyn Dialect, table
         group_by: Vec::new(),
         having: None,
     };
-    Lowered { query: select.into(), as_of: Vec::new(), reads, lists: marks.lists.clone() }
+    Lowered { query: select.into(), as_of: Vec::new(), external: None, reads, lists: marks.lists.clone() }
 }
 
 /// One row a user over the arms' union: each mark comes from one arm at most, so that bits add up.

@@ -66,6 +66,10 @@ impl Expr {
         match &self.0 {
             Node::Column(name) => ast::Expr::Identifier(ident(name)),
             Node::ColumnOf(names) => ast::Expr::CompoundIdentifier(vec![ident(&names.0), ident(&names.1)]),
+            Node::Field(of) => ast::Expr::CompoundFieldAccess {
+                root: Box::new(of.0.ast()),
+                access_chain: vec![ast::AccessExpr::Dot(ast::Expr::Identifier(ident(&of.1)))],
+            },
             Node::Text(content) => value(text(content)),
             Node::Integer(n) => value(Value::Number(n.to_string(), false)),
             Node::Double(x) => value(Value::Number(format!("{x:E}"), false)),
@@ -118,7 +122,7 @@ impl Expr {
 }
 
 impl Aggregate {
-    fn ast(&self) -> Function {
+    pub(crate) fn ast(&self) -> Function {
         let args = match &self.args {
             None => vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)],
             Some(args) => args.iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a.ast()))).collect(),

@@ -153,6 +153,11 @@ fn put_expr(out: &mut String, expr: &Expr) {
             out.push('.');
             put_name(out, &names.1);
         }
+        Node::Field(of) => {
+            put_expr(out, &of.0);
+            out.push('.');
+            put_name(out, &of.1);
+        }
         Node::Text(text) => put_quoted(out, b'\'', text),
         Node::Integer(n) => out.push_str(itoa::Buffer::new().format(*n)),
         Node::Double(x) => put!(out, "{x:E}"),
@@ -325,6 +330,15 @@ pub(super) fn put_type(out: &mut String, data_type: &DataType) {
             put_type(out, key);
             out.push_str(", ");
             put_type(out, value);
+            out.push(')');
+        }
+        DataType::Row(fields) => {
+            out.push_str("ROW(");
+            put_list(out, fields, |out, (name, data_type)| {
+                put_name(out, name);
+                out.push(' ');
+                put_type(out, data_type);
+            });
             out.push(')');
         }
         DataType::Named(name) => out.push_str(name),

@@ -29,12 +29,14 @@ pub enum DataType {
     List(Box<DataType>),
     /// `MAP(key, value)`.
     Map(Box<DataType>, Box<DataType>),
+    /// `ROW("name" type, …)`.
+    Row(Vec<(String, DataType)>),
     /// Any other, by a name of one word that stands in the adapter's source.
     Named(&'static str),
 }
 
 impl DataType {
-    pub(super) fn ast(self) -> ast::DataType {
+    pub(crate) fn ast(self) -> ast::DataType {
         match self {
             Self::Boolean => ast::DataType::Boolean,
             Self::BigInt => ast::DataType::BigInt(None),
@@ -48,6 +50,13 @@ impl DataType {
             Self::Array(element) => ast::DataType::Array(ArrayElemTypeDef::Parenthesis(Box::new(element.ast()))),
             Self::List(element) => ast::DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(element.ast()), None)),
             Self::Map(key, value) => ast::DataType::Map(Box::new(key.ast()), Box::new(value.ast())),
+            // The library has no rows with brackets; what stands in them is text to it.
+            Self::Row(fields) => {
+                let field = |(name, data_type): (String, DataType)| {
+                    ast::ColumnDef { name: super::ident(&name), data_type: data_type.ast(), options: Vec::new() }.to_string()
+                };
+                ast::DataType::Custom(ObjectName::from(Ident::new("ROW")), fields.into_iter().map(field).collect())
+            }
             Self::Named(name) => ast::DataType::Custom(ObjectName::from(Ident::new(name)), Vec::new()),
         }
     }

@@ -109,13 +109,21 @@ impl Zone {
     /// By how many seconds clocks went back, or will, where a midnight came twice; each length once, the shortest first.
     pub fn folded_midnights(&self) -> BTreeSet<i64> {
         const DAY_S: i64 = DAY / SECOND;
+        self.folds_that_hold(|from, until| (from + DAY_S - 1).div_euclid(DAY_S) * DAY_S < until)
+    }
+
+    /// The same of every time that came twice.
+    pub fn folds(&self) -> BTreeSet<i64> {
+        self.folds_that_hold(|from, until| from < until)
+    }
+
+    /// Lengths of the folds of which the wall clock shows `[from, until)` twice, in seconds, where that holds.
+    fn folds_that_hold(&self, holds: impl Fn(i64, i64) -> bool) -> BTreeSet<i64> {
         let mut before = i64::from(self.zone.to_offset(Timestamp::MIN).seconds());
         let mut lengths = BTreeSet::new();
         for change in self.zone.following(Timestamp::MIN).take_while(|t| t.timestamp().as_second() < FOLDS_UNTIL_S) {
             let (at, after) = (change.timestamp().as_second(), i64::from(change.offset().seconds()));
-            // The wall clock shows `[at + after, at + before)` twice.
-            let midnight = (at + after + DAY_S - 1).div_euclid(DAY_S) * DAY_S;
-            if midnight < at + before {
+            if holds(at + after, at + before) {
                 lengths.insert(before - after);
             }
             before = after;

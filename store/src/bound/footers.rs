@@ -13,7 +13,8 @@ use crate::lake::snapshot::FilePlace;
 /// Bytes of footers remembered.
 const FOOTER_BYTES_MAX: usize = 64 << 20;
 
-type Key = (FilePlace, u64, String);
+/// A file as it was.
+pub(super) type Key = (FilePlace, u64, String);
 
 /// Footers by file.
 #[derive(Debug, Default)]
@@ -26,7 +27,7 @@ struct Known {
     bytes: usize,
 }
 
-fn key(file: &BoundFile) -> Key {
+pub(super) fn key(file: &BoundFile) -> Key {
     (file.place.clone(), file.size_bytes, file.stamp.clone())
 }
 

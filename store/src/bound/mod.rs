@@ -8,6 +8,7 @@
 
 mod columns;
 mod footers;
+mod held;
 mod listing;
 mod scan;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use segment_core::plan::Interval;
 use segment_core::time::Zone;
 
 pub(crate) use footers::Footers;
+pub(crate) use held::Shapes;
 pub(crate) use listing::Listings;
 pub use scan::{BoundRows, Keep, OpenBound};
 
@@ -54,6 +56,7 @@ struct Inner {
     objects: Option<Arc<Objects>>,
     listings: Arc<Listings>,
     footers: Arc<Footers>,
+    shapes: Arc<Shapes>,
 }
 
 impl std::fmt::Debug for BoundEvents {
@@ -98,6 +101,7 @@ impl BoundEvents {
         objects: Option<Arc<Objects>>,
         listings: &Arc<Listings>,
         footers: &Arc<Footers>,
+        shapes: &Arc<Shapes>,
     ) -> Result<Self> {
         let zone =
             |name: &str| Zone::parse(name).map_err(|e| StoreError::corrupt_plain(format!("the catalog's zone {name:?} is none: {e}")));
@@ -115,6 +119,7 @@ impl BoundEvents {
             objects,
             listings: listings.clone(),
             footers: footers.clone(),
+            shapes: shapes.clone(),
         });
         let max_age = Duration::from_secs(u64::from(table.refresh_seconds));
         if let Some((files, listed)) = listings.recent(workspace, table, max_age) {
@@ -142,6 +147,11 @@ impl BoundEvents {
     /// The binding.
     pub fn table(&self) -> &EventsTable {
         &self.inner.table
+    }
+
+    /// The catalog that it is a member of.
+    pub fn catalog(&self) -> &Catalog {
+        &self.inner.catalog
     }
 
     /// The zone that partitions' days and hours are in.

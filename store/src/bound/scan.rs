@@ -58,6 +58,16 @@ impl OpenBound {
         Ok(open)
     }
 
+    /// The file.
+    pub(super) fn file(&self) -> &BoundFile {
+        &self.file
+    }
+
+    /// The columns of the file, as Arrow has them.
+    pub(super) fn schema(&self) -> &Schema {
+        self.footer.schema()
+    }
+
     /// The footer.
     pub fn metadata(&self) -> &Arc<ParquetMetaData> {
         self.footer.metadata()

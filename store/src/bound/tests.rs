@@ -14,7 +14,7 @@ use segment_core::catalog::Catalog;
 use segment_core::declare::declare;
 use segment_core::json::Json;
 
-use super::{BoundEvents, Footers, Listings};
+use super::{BoundEvents, Listings};
 use crate::error::{Result, StoreError};
 
 const CATALOG: &str = r#"{"properties": {"price": {"type": "number"}, "at": {"type": "timestamp"}, "qty": {"type": "integer"}}}"#;
@@ -34,7 +34,7 @@ const EPOCH: &str = r#""ts": {"column": "t", "type": "epoch_ms"}, "properties": 
 
 async fn pin(catalog: &Arc<Catalog>, listings: &Arc<Listings>) -> Result<BoundEvents> {
     let table = catalog.events_table.as_ref().unwrap();
-    BoundEvents::pin("w", catalog, table, None, listings, &Arc::new(Footers::default())).await
+    BoundEvents::pin("w", catalog, table, None, listings, &Arc::default(), &Arc::default()).await
 }
 
 fn ids(ids: &[Option<&str>]) -> ArrayRef {

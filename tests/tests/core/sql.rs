@@ -18,6 +18,7 @@ fn sql_text_reads_back_as_it_was_made() {
             profiles: vec!["it's".to_owned()],
             lists: world.lists.keys().map(|k| (k.clone(), vec![format!("list {k}")])).collect(),
             key: if seed % 2 == 0 { Key::Number } else { Key::Id },
+            spans: seed % 4 == 1,
         };
         let mut random = Random::new(seed);
         for i in 0..60 {

@@ -35,6 +35,15 @@ fn trino_finds_the_same_users_by_random_trees() {
 }
 
 #[test]
+fn trino_finds_the_same_users_by_events_that_others_wrote() {
+    if skipped() {
+        return;
+    }
+    let extent = Extent { against: Against::Trino, seed: 1, worlds: AT_ONCE, trees: 30, threads: AT_ONCE, bound: true };
+    assert_agrees(extent, 90);
+}
+
+#[test]
 fn trino_finds_the_members_of_golden_cases() {
     if skipped() {
         return;

@@ -1,4 +1,4 @@
-//! Checks of Trino: that it answers and has the catalog, and that it reads the lake that Muster writes.
+//! Checks of Trino: that it answers and has the catalog, that it reads the lake that Muster writes, and that tables over others' events can be made in it.
 
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use crate::failure::chain;
 const CLEARING_MAX: Duration = Duration::from_secs(10);
 
 /// The checks of Trino.
-pub(super) fn checks(settings: &Settings) -> [Check; 2] {
+pub(super) fn checks(settings: &Settings) -> [Check; 3] {
     let trino = settings.trino.clone();
+    let hive = trino.clone().filter(|trino| trino.hive_catalog.is_some()).zip(settings.store.lake.clone());
     let both = trino.clone().zip(settings.store.lake.clone());
     let off = match (&settings.trino, &settings.store.lake) {
         (Some(_), None) => "the lake is in the data directory, where Trino does not see it",
@@ -24,6 +25,11 @@ pub(super) fn checks(settings: &Settings) -> [Check; 2] {
     [
         check("trino", "trino.url is not set", trino.map(|trino| async move { server(&trino).await })),
         check("trino reads the lake", off, both.map(|(trino, lake)| async move { reads(&trino, &lake).await })),
+        check(
+            "trino reads others' events",
+            "trino.hive_catalog is not set, or the lake is in the data directory",
+            hive.map(|(trino, lake)| async move { reads_others(&trino, &lake).await }),
+        ),
     ]
 }
 
@@ -50,6 +56,25 @@ async fn reads(config: &TrinoConfig, lake: &LakeConfig) -> Found {
             ),
         )),
         Ok(Ok(())) => removed.map(|()| format!("catalog {} reads what Muster writes to {}", config.catalog, lake.warehouse)),
+    }
+}
+
+/// Makes a table in the Hive catalog over a folder of the lake's own, and has Trino look at its partition.
+async fn reads_others(config: &TrinoConfig, lake: &LakeConfig) -> Found {
+    let backend = TrinoBackend::new(config).map_err(|e| fault(config, &e))?;
+    let sample = SampleTable::make(lake).await?;
+    let folder = [lake.warehouse.trim_end_matches('/'), "/", sample.namespace()].concat();
+    let read = tokio::time::timeout(CHECK_MAX.saturating_sub(CLEARING_MAX), backend.check_hive(sample.namespace(), &folder)).await;
+    let removed = sample.remove().await;
+    let hive = config.hive_catalog.as_deref().unwrap_or_default();
+    match read {
+        Err(_) => Err(silent()),
+        Ok(Err(e)) if e.kind.is_retryable() => Err(fault(config, &e)),
+        Ok(Err(e)) => Err(Fault::new(
+            format!("Trino makes no table over {folder} in the catalog {hive}: {}", chain(&e)),
+            format!("give the catalog {hive} the settings that docs/trino.md shows, or see to trino.hive_catalog"),
+        )),
+        Ok(Ok(())) => removed.map(|()| format!("catalog {hive} makes tables over files on S3")),
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Session {
     pub(crate) catalog: String,
     /// The schema of names without one.
     pub(crate) schema: Option<String>,
+    /// Session properties by name, besides those of the settings, which they override.
+    pub(crate) properties: BTreeMap<String, String>,
 }
 
 /// The client. Cheap to clone.
@@ -53,6 +55,8 @@ pub(crate) struct Session {
 pub(crate) struct Client {
     http: Http,
     headers: HeaderMap,
+    /// Session properties of the settings.
+    properties: BTreeMap<String, String>,
     segments_at_once: usize,
 }
 
@@ -84,7 +88,12 @@ impl Client {
         }
         // Trino asks for the user with every request, of which only the statement itself needs the rest.
         let user = headers.get("x-trino-user").cloned().into_iter().map(|v| (HeaderName::from_static("x-trino-user"), v));
-        Ok(Self { http: Http::new(config, user.collect())?, headers, segments_at_once: config.segments_at_once.max(1) })
+        Ok(Self {
+            http: Http::new(config, user.collect())?,
+            headers,
+            properties: config.session.clone(),
+            segments_at_once: config.segments_at_once.max(1),
+        })
     }
 
     fn headers(&self, session: &Session) -> Result<HeaderMap> {
@@ -96,6 +105,11 @@ impl Client {
         add("x-trino-catalog", &session.catalog)?;
         if let Some(schema) = &session.schema {
             add("x-trino-schema", schema)?;
+        }
+        if !session.properties.is_empty() {
+            let mut all = self.properties.clone();
+            all.extend(session.properties.clone());
+            add("x-trino-session", &properties(&all)?)?;
         }
         Ok(headers)
     }

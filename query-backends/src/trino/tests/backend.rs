@@ -113,7 +113,8 @@ async fn a_result_stays_in_the_lake() {
     let namespace = loaded.pinned.as_ref().unwrap().shared.as_ref().unwrap().namespace.clone();
     let rows = backend.materialise(&query, &namespace, "audience \"1\"", RunOptions::default()).await.unwrap();
     assert_eq!(rows, members.len() as u64);
-    let (client, at) = (Client::new(&config).unwrap(), Session { catalog: "lake".to_owned(), schema: Some(namespace.clone()) });
+    let (client, at) =
+        (Client::new(&config).unwrap(), Session { catalog: "lake".to_owned(), schema: Some(namespace.clone()), ..Session::default() });
     let found = client.texts("SELECT user_id FROM \"audience \"\"1\"\"\" WHERE user_no >= 0", &at).await.unwrap();
     assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), members);
 

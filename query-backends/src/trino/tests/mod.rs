@@ -1,6 +1,7 @@
 //! The client and the backend against real engines, whose settings `scripts/engines` puts into the environment.
 
 mod backend;
+mod bound;
 mod client;
 mod faults;
 mod outages;
@@ -40,7 +41,7 @@ fn unique(name: &str) -> String {
 }
 
 fn session() -> Session {
-    Session { catalog: "tpch".to_owned(), schema: Some("sf1".to_owned()) }
+    Session { catalog: "tpch".to_owned(), schema: Some("sf1".to_owned()), ..Session::default() }
 }
 
 /// How many queries run whose text has the mark.

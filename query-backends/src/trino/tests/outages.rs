@@ -91,7 +91,7 @@ impl<'a> Asked<'a> {
     async fn statement(&self, sql: &str) {
         let session = [("lake.expire_snapshots_min_retention".to_owned(), "0s".to_owned())].into();
         let client = Client::new(&TrinoConfig { session, ..self.own.trino() }).unwrap();
-        let at = Session { catalog: "lake".to_owned(), schema: Some(self.namespace.clone()) };
+        let at = Session { catalog: "lake".to_owned(), schema: Some(self.namespace.clone()), ..Session::default() };
         let mut results = client.query(sql, &at, &[], Repeat::Refused).await.unwrap();
         while results.next(&|_| {}).await.unwrap().is_some() {}
     }
