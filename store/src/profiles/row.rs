@@ -163,6 +163,17 @@ mod tests {
     }
 
     #[test]
+    fn what_events_set_makes_no_profile() {
+        let mut row = Row::default();
+        row.merge(ProfileWrite { of_events: true, ..write(1, AttributeWrite::Null, None) });
+        assert_eq!(Row::decode(&row.encode().unwrap()).unwrap(), row);
+        assert_eq!(first_seen_at(Some(&row), Some(50)), Some(50), "the user is as old as the events");
+        row.merge(write(2, AttributeWrite::Null, None));
+        assert_eq!(first_seen_at(Some(&row), Some(50)), None, "a profile that states nothing has always existed");
+        assert_eq!(Row::decode(&row.encode().unwrap()).unwrap(), row);
+    }
+
+    #[test]
     fn when_users_begin() {
         let stating = |t| Row { is_profile: true, stated: t, cells: BTreeMap::new() };
         assert_eq!(first_seen_at(Some(&stating(None)), Some(7)), None);
