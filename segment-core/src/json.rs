@@ -16,7 +16,6 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use self::read::{error_at, number_len, plain_len, read};
-use crate::limits::JSON_DEPTH_MAX;
 
 /// The message of `JsonError` for bytes that are not UTF-8.
 pub const NOT_UTF8: &str = "the text is not UTF-8";
@@ -339,6 +338,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::JSON_DEPTH_MAX;
     use proptest::prelude::*;
 
     fn check(text: &str, compact: &str) {

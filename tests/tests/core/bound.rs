@@ -1,4 +1,5 @@
 //! The SQL of Trino over events that somebody else writes, as on file: one binding for each kind of time, and all kinds of columns.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::fmt::Write as _;
 use std::path::Path;

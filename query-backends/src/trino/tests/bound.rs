@@ -267,10 +267,8 @@ async fn times_as_timestamps_and_counts() {
 async fn values_of_every_type() {
     let properties = r#""n": {"type": "number"}, "i": {"type": "integer"}, "b": {"type": "boolean"}, "d": {"type": "date"}, "at": {"type": "timestamp"},
         "tags": {"type": "strings"}, "m": {"type": "map", "values": "number"}, "none": {"type": "string"}, "src": {"type": "string"}"#;
-    let binding = format!(
-        r#""partitions": [{{"column": "dt", "format": "date"}}, {{"column": "src", "format": "text"}}], "user_id": "user", "event": {{"constant": "view"}},
-        "ts": {{"column": "t", "type": "epoch_s"}}, "properties": {{"n": "n", "i": "i", "b": "b", "d": "d", "at": "at", "tags": "tags", "m": "m", "none": "none", "src": "src"}}"#
-    );
+    let binding = r#""partitions": [{"column": "dt", "format": "date"}, {"column": "src", "format": "text"}], "user_id": "user", "event": {"constant": "view"},
+        "ts": {"column": "t", "type": "epoch_s"}, "properties": {"n": "n", "i": "i", "b": "b", "d": "d", "at": "at", "tags": "tags", "m": "m", "none": "none", "src": "src"}"#;
     let numbers: [ArrayRef; 4] = [
         Arc::new(Decimal128Array::from(vec![Some(150), Some(-225), None]).with_precision_and_scale(10, 2).unwrap()),
         Arc::new(Float32Array::from(vec![Some(0.1), Some(f32::NAN), Some(-0.0)])),
@@ -278,7 +276,7 @@ async fn values_of_every_type() {
         Arc::new(UInt16Array::from(vec![Some(65_535), Some(1), None])),
     ];
     for (i, n) in numbers.into_iter().enumerate() {
-        let Some(bound) = Bound::new(&format!("bound_types{i}"), "Asia/Tokyo", properties, &binding).await else { return };
+        let Some(bound) = Bound::new(&format!("bound_types{i}"), "Asia/Tokyo", properties, binding).await else { return };
         let mut tags = ListBuilder::new(StringBuilder::new());
         tags.values().append_value("x");
         tags.values().append_null();
@@ -298,10 +296,7 @@ async fn values_of_every_type() {
                     ("user", texts(&[Some("a"), Some("b"), Some("c")])),
                     ("t", Arc::new(Int64Array::from(vec![noon / 1_000_000; 3]))),
                     ("n", n.clone()),
-                    (
-                        "i",
-                        n.as_any().is::<Int8Array>().then(|| n.clone()).unwrap_or_else(|| Arc::new(Int32Array::from(vec![i32::MIN, 0, 7]))),
-                    ),
+                    ("i", if n.as_any().is::<Int8Array>() { n.clone() } else { Arc::new(Int32Array::from(vec![i32::MIN, 0, 7])) }),
                     ("b", Arc::new(BooleanArray::from(vec![Some(true), Some(false), None]))),
                     ("d", Arc::new(Date32Array::from(vec![Some(20_000), Some(-1), None]))),
                     ("at", Arc::new(TimestampMillisecondArray::from(vec![Some(0), Some(1), None]))),
