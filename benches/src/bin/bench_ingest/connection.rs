@@ -13,6 +13,8 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 pub struct Connection {
     stream: TcpStream,
     read: Vec<u8>,
+    /// Bytes of the last answer's head.
+    head: usize,
 }
 
 impl Connection {
@@ -20,7 +22,7 @@ impl Connection {
     pub async fn to(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, read: Vec::with_capacity(HEAD_BYTES_MAX) })
+        Ok(Self { stream, read: Vec::with_capacity(HEAD_BYTES_MAX), head: 0 })
     }
 
     /// Sends a request, and reads the whole answer: its status.
@@ -50,6 +52,12 @@ impl Connection {
                 return Err("the answer breaks off".into());
             }
         }
+        self.head = head;
         Ok(status)
+    }
+
+    /// The body of the last answer.
+    pub fn body(&self) -> &[u8] {
+        self.read.get(self.head..).unwrap_or_default()
     }
 }

@@ -17,7 +17,7 @@ use super::connection::Connection;
 use super::process::used;
 
 /// Longest latency that is told apart, in microseconds.
-const LATENCY_US_MAX: u64 = 120_000_000;
+pub const LATENCY_US_MAX: u64 = 120_000_000;
 /// How often memory is looked at.
 const MEMORY_EVERY: Duration = Duration::from_secs(1);
 /// How long a connection waits after another status than 200.
@@ -57,7 +57,7 @@ pub struct Measured {
 
 /// Runs a load.
 pub async fn run(load: Load, args: &Args) -> Result<Measured> {
-    let seed = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() % u128::from(u64::MAX))?;
+    let seed = seed()?;
     let authorization = STANDARD.encode(format!("{}:", args.key));
     let (stored, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let before = used(args.pid)?;
@@ -120,8 +120,13 @@ pub async fn run(load: Load, args: &Args) -> Result<Measured> {
     })
 }
 
+/// A number that no other run has.
+pub fn seed() -> Result<u64> {
+    Ok(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() % u128::from(u64::MAX))?)
+}
+
 /// The present instant as RFC 3339 text.
-fn now() -> Result<String> {
+pub fn now() -> Result<String> {
     let micros = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?;
     Ok(segment_core::time::format_instant(micros))
 }

@@ -7,6 +7,7 @@
 
 mod bodies;
 mod connection;
+mod fresh;
 mod load;
 mod process;
 mod report;
@@ -89,7 +90,8 @@ async fn run(args: Args) -> Result<()> {
         println!("{}", report::line(&row));
         rows.push(row);
     }
-    let text = report::section(&rows, &machine);
+    let fresh = fresh::run(&args, STEADY_RATE, time).await?;
+    let text = report::section(&rows, &fresh, &machine);
     match &args.out {
         Some(path) => std::fs::write(path, replaced(&std::fs::read_to_string(path)?, report::HEADING, &text))?,
         None => println!("\n{text}"),

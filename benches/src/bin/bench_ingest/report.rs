@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use hdrhistogram::Histogram;
+
 use super::load::Measured;
 
 /// The section's heading.
@@ -14,12 +16,13 @@ pub fn line(row: &Measured) -> String {
 }
 
 /// The section.
-pub fn section(rows: &[Measured], machine: &str) -> String {
+pub fn section(rows: &[Measured], fresh: &Histogram<u64>, machine: &str) -> String {
     let mut out = format!(
-        "{HEADING}\nWritten by `scripts/bench-ingest`: `muster serve` and the load beside it, everything on {machine}.\n\nEvery answer means that the events are on disk. \
+        "{HEADING}\nWritten by `{}`: `muster serve` and the load beside it, everything on {machine}.\n\nEvery answer means that the events are on disk. \
          Latencies are of requests, in milliseconds, under a rate from when they were due; processor time is the server's, in microseconds an event; memory is what is \
-         resident at the start, at most, and at the end, in MiB.\n\n\
-         | load | connections | events/s | p50 | p99 | greatest | refused | µs/event | memory |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+         resident at the start, at most, and at the end, in MiB. A load also pays for what was still to be published of those before.\n\n\
+         | load | connections | events/s | p50 | p99 | greatest | refused | µs/event | memory |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        std::iter::once("scripts/bench-ingest".to_owned()).chain(arguments()).collect::<Vec<_>>().join(" "),
     );
     for row in rows {
         let [start, most, end] = row.resident.map(|bytes| bytes as f64 / MIB);
@@ -37,7 +40,23 @@ pub fn section(rows: &[Measured], machine: &str) -> String {
             row.cpu_us_per_event,
         );
     }
+    let at = |quantile: f64| fresh.value_at_quantile(quantile) as f64 / 1_000.0;
+    let _ = writeln!(
+        out,
+        "\nHow fresh: 2,000 events a second in batches of 100, from the answer to the commit that every query sees: {:.0} ms at the median, {:.0} ms at the 99th percentile, {:.0} ms at most.",
+        at(0.5),
+        at(0.99),
+        at(1.0),
+    );
     out
+}
+
+/// What was asked for besides which server it is.
+fn arguments() -> Vec<String> {
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let pairs =
+        given.chunks(2).filter(|pair| !pair.first().is_some_and(|name| matches!(name.as_str(), "--to" | "--key" | "--pid" | "--out")));
+    pairs.flatten().cloned().collect()
 }
 
 fn ms(row: &Measured, quantile: f64) -> f64 {
