@@ -145,6 +145,8 @@ fn facts_events_and_what_is_unusable_arrive() {
     let key = key(&world, &["--name", "shop"]);
     let reader = self::key(&world, &["--kind", "read"]);
     let mut server = Server::start(&world);
+    let second = world.run(&["serve", "--data", "data", "--listen", "127.0.0.1:0"]);
+    assert!(second.code == 5 && second.out.is_empty() && second.err.contains("serve.lock is in use"), "{} {}", second.code, second.err);
     let post = |path: &str, body: &str| server.send("POST", path, &key, body);
     assert_eq!(post("/v1/identify", r#"{"userId":"ann","traits":{"plan":"pro","age":30}}"#).0, 200);
     assert_eq!(

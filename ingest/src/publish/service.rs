@@ -15,6 +15,7 @@ use super::lane::Lane;
 use super::stats::{LaneStats, Reported};
 use super::worker::{self, Order};
 use crate::collect::{Entry, Sink, SinkError};
+use crate::log::disk::{Disk, RealDisk};
 use crate::log::{LogError, LogOptions};
 use crate::seen::SeenOptions;
 
@@ -24,6 +25,8 @@ pub const LANES_MAX: usize = 256;
 const YIELD_EVERY: Duration = Duration::from_millis(50);
 /// The folder of all logs, in the data directory.
 const LOGS: &str = "log";
+/// The file that says who has them, beside it.
+const LOCK: &str = "serve.lock";
 
 /// Bounds and sizes of collecting and publishing.
 #[derive(Debug, Clone)]
@@ -59,6 +62,8 @@ pub struct Publishing {
     reported: Arc<dyn Reported>,
     lanes: Mutex<Lanes>,
     orders: watch::Sender<Order>,
+    /// Ends with the value, or the process.
+    _lock: Box<dyn Send + Sync>,
 }
 
 #[derive(Default)]
@@ -73,10 +78,15 @@ impl Publishing {
     ///
     /// # Errors
     ///
-    /// Those of opening a log; `Astray` for one that is not the workspace's any more.
+    /// `InUse` if another process has them. Those of opening a log; `Astray` for one that is not the workspace's any more.
     pub async fn open(store: Store, options: PublishOptions, reported: Arc<dyn Reported>) -> Result<Arc<Self>, PublishError> {
+        let path = store.dir().join(LOCK);
+        let lock = RealDisk.lock(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::WouldBlock => LogError::InUse { path: path.clone() },
+            _ => LogError::io("lock", &path, e),
+        })?;
         store.keep_users_open();
-        let publishing = Self { store, options, reported, lanes: Mutex::default(), orders: watch::Sender::new(Order::Run) };
+        let publishing = Self { store, options, reported, lanes: Mutex::default(), orders: watch::Sender::new(Order::Run), _lock: lock };
         for name in publishing.store.workspaces().await? {
             if publishing.store.dir().join(LOGS).join(&name).is_dir() {
                 publishing.lane(&name).await?;
