@@ -10,7 +10,7 @@ use ingest::Reject;
 use query_backends::{BackendError, ErrorKind};
 use segment_core::diagnostics::Diagnostic;
 use serde::Serialize;
-use store::StoreError;
+use store::{StoreError, chain};
 
 use crate::config::Fault;
 
@@ -113,21 +113,6 @@ impl fmt::Display for Failure {
             Failure::OutputClosed | Failure::Reported => Ok(()),
         }
     }
-}
-
-/// The error and everything that caused it, each said once.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 impl From<StoreError> for Failure {

@@ -14,11 +14,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::backend::{Run, RunMetrics, RunOptions, Users};
+use crate::backend::{Run, RunMetrics, RunOptions, UserStream, Users};
 use crate::error::{BackendError, Result};
 
 /// Batches that wait for the caller; beyond it the work waits.
-const BATCHES_WAITING_MAX: usize = 16;
+pub(crate) const BATCHES_WAITING_MAX: usize = 16;
 
 /// Where the work puts members.
 #[derive(Debug)]
@@ -71,10 +71,19 @@ where
             }
         }
     });
-    let receiving = Receiving { batches, cancel: options.cancel, _work: AbortOnDropHandle::new(task) };
-    let ended = metrics.clone();
-    let stream = futures::stream::unfold(Some(receiving), move |receiving| next(receiving, ended.clone()));
-    Run::new(Box::pin(stream), options.progress, metrics)
+    let users = received(batches, options.cancel, AbortOnDropHandle::new(task), metrics.clone());
+    Run::new(users, options.progress, metrics)
+}
+
+/// The members that work sends; it has set `metrics` by its end if that is a good one. The work ends with the stream.
+pub(crate) fn received(
+    batches: mpsc::Receiver<Result<Users>>,
+    cancel: CancellationToken,
+    work: AbortOnDropHandle<()>,
+    metrics: Arc<OnceLock<RunMetrics>>,
+) -> UserStream {
+    let receiving = Receiving { batches, cancel, _work: work };
+    Box::pin(futures::stream::unfold(Some(receiving), move |receiving| next(receiving, metrics.clone())))
 }
 
 /// The next batch, and what is left; after an error, nothing.

@@ -31,9 +31,39 @@ impl Plan {
     pub fn reads_events(&self) -> bool {
         self.root.reads_events()
     }
+
+    /// Shows every attribute and property that it looks at, as often as it does.
+    pub fn fields(&self, show: &mut dyn FnMut(&FieldRef)) {
+        self.root.fields(show);
+    }
+}
+
+impl Filter {
+    fn fields(&self, show: &mut dyn FnMut(&FieldRef)) {
+        match self {
+            Filter::Const(_) => {}
+            Filter::All(children) | Filter::Any(children) => children.iter().for_each(|c| c.fields(show)),
+            Filter::Not(child) => child.fields(show),
+            Filter::Test(field, _) => show(field),
+        }
+    }
 }
 
 impl Node {
+    fn fields(&self, show: &mut dyn FnMut(&FieldRef)) {
+        match self {
+            Node::Const(_) | Node::Leaf(Leaf::List(_)) => {}
+            Node::All(children) | Node::Any(children) => children.iter().for_each(|c| c.fields(show)),
+            Node::Not(child) => child.fields(show),
+            Node::Leaf(Leaf::Attribute(field, _)) => show(field),
+            Node::Leaf(Leaf::Sample(sample)) => sample.by.iter().for_each(|f| show(f)),
+            Node::Leaf(Leaf::Event(leaf)) => {
+                leaf.filter.fields(show);
+                leaf.measure.field().into_iter().for_each(show);
+            }
+        }
+    }
+
     fn reads_events(&self) -> bool {
         match self {
             Node::Const(_) => false,

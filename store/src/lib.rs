@@ -54,7 +54,7 @@ mod writer;
 pub use bound::{BoundEvents, BoundFile, BoundRows, Keep, OpenBound};
 pub use columns::ColumnsBuilder;
 pub use config::{CassandraConfig, LakeConfig, S3Config, Secret, StoreConfig};
-pub use error::{Result, StoreError, is_denied, is_timeout};
+pub use error::{Result, StoreError, chain, is_denied, is_timeout};
 pub use lake::blocking::{Failure, LakeReader};
 pub use lake::deletes::Deleted;
 pub use lake::file_writer::{EventFile, EventFileWriter, declares_order};

@@ -74,7 +74,7 @@ async fn forget_tables(place: &Place) {
     let Some(trino) = settings.trino.filter(|trino| trino.hive_catalog.is_some()) else { return };
     let removed = async { query_backends::TrinoBackend::new(&trino)?.forget_bound(&place.workspace).await };
     if let Err(error) = removed.await {
-        let why = crate::failure::chain(&error);
+        let why = store::chain(&error);
         output::note(&format!("the tables that Trino had over the files of before are still there, without data: {why}"));
     }
 }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use ingest::{Change, ImportError, ImportReport, ImportRequest, Progress, Stage};
 use segment_core::learn::{FIELDS_MAX, LEVELS_MAX};
-use store::{Store, StoreError, Workspace};
+use store::{Store, StoreError, Workspace, chain};
 use tokio::sync::Notify;
 
 use super::catalog::TIMEZONE_DEFAULT;
 use crate::args::{Format, Import};
-use crate::failure::{Failure, Stopped, chain};
+use crate::failure::{Failure, Stopped};
 use crate::output::{self, Table};
 use crate::progress::Bar;
 use crate::{context, interrupt};

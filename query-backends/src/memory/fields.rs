@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use segment_core::catalog::Scope;
-use segment_core::plan::{FieldRef, Filter, Leaf, Node, Plan, Source};
+use segment_core::plan::{FieldRef, Plan, Source};
 
 /// Names by half of the catalog.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ impl Fields {
     /// What a plan looks at.
     pub(crate) fn of(plan: &Plan) -> Self {
         let mut fields = Self::default();
-        fields.node(&plan.root);
+        plan.fields(&mut |field| fields.field(field));
         fields
     }
 
@@ -25,29 +25,6 @@ impl Fields {
         match scope {
             Scope::Attribute => &self.attributes,
             Scope::Property => &self.properties,
-        }
-    }
-
-    fn node(&mut self, node: &Node) {
-        match node {
-            Node::Const(_) | Node::Leaf(Leaf::List(_)) => {}
-            Node::All(children) | Node::Any(children) => children.iter().for_each(|c| self.node(c)),
-            Node::Not(child) => self.node(child),
-            Node::Leaf(Leaf::Attribute(field, _)) => self.field(field),
-            Node::Leaf(Leaf::Sample(sample)) => sample.by.iter().for_each(|f| self.field(f)),
-            Node::Leaf(Leaf::Event(leaf)) => {
-                self.filter(&leaf.filter);
-                leaf.measure.field().into_iter().for_each(|f| self.field(f));
-            }
-        }
-    }
-
-    fn filter(&mut self, filter: &Filter) {
-        match filter {
-            Filter::Const(_) => {}
-            Filter::All(children) | Filter::Any(children) => children.iter().for_each(|c| self.filter(c)),
-            Filter::Not(child) => self.filter(child),
-            Filter::Test(field, _) => self.field(field),
         }
     }
 

@@ -74,8 +74,14 @@ impl std::fmt::Debug for ParquetBackend {
 
 impl ParquetBackend {
     /// What it can do.
-    pub const CAPABILITIES: Capabilities =
-        Capabilities { dialect: Some("datafusion"), strategies: &Strategy::ALL, sorted: false, events_max: None, events: true };
+    pub const CAPABILITIES: Capabilities = Capabilities {
+        dialect: Some("datafusion"),
+        strategies: &Strategy::ALL,
+        sorted: false,
+        events_max: None,
+        events: true,
+        bound: true,
+    };
 
     /// Starts the engine's threads.
     ///

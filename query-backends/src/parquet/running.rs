@@ -14,7 +14,6 @@ use futures::StreamExt;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::wrap;
@@ -22,16 +21,7 @@ use super::metrics;
 use super::prepare::{Events, Prepared};
 use crate::backend::{RunMetrics, RunOptions, UserStream, Users};
 use crate::error::{BackendError, ErrorKind, Result};
-
-/// Batches that wait for the caller; beyond it the engine waits.
-const BATCHES_WAITING_MAX: usize = 16;
-
-/// What the caller's stream holds.
-struct Receiving {
-    batches: mpsc::Receiver<Result<Users>>,
-    cancel: CancellationToken,
-    _driver: AbortOnDropHandle<()>,
-}
+use crate::task;
 
 /// Starts a prepared query on some threads. If it lacks memory, or a file that somebody else writes has changed,
 /// before it has found anyone, what `again` prepares is run instead.
@@ -43,27 +33,9 @@ pub(super) fn start(
     metrics: Arc<OnceLock<RunMetrics>>,
     started: Instant,
 ) -> UserStream {
-    let (sender, batches) = mpsc::channel(BATCHES_WAITING_MAX);
+    let (sender, batches) = mpsc::channel(task::BATCHES_WAITING_MAX);
     let driver = AbortOnDropHandle::new(threads.spawn(drive(prepared, again, options.ids, sender, metrics.clone(), started)));
-    let receiving = Receiving { batches, cancel: options.cancel, _driver: driver };
-    Box::pin(futures::stream::unfold(Some(receiving), move |receiving| next(receiving, metrics.clone())))
-}
-
-/// The next batch, and what is left; after an error, nothing.
-async fn next(receiving: Option<Receiving>, metrics: Arc<OnceLock<RunMetrics>>) -> Option<(Result<Users>, Option<Receiving>)> {
-    let mut receiving = receiving?;
-    let next = tokio::select! {
-        biased;
-        () = receiving.cancel.cancelled() => Some(Err(BackendError::cancelled())),
-        next = receiving.batches.recv() => next,
-    };
-    match next {
-        Some(Ok(batch)) => Some((Ok(batch), Some(receiving))),
-        Some(Err(e)) => Some((Err(e), None)),
-        None if metrics.get().is_some() => None,
-        // The channel closed without an error and without metrics.
-        None => Some((Err(BackendError::internal("the engine panicked")), None)),
-    }
+    task::received(batches, options.cancel, driver, metrics)
 }
 
 /// Runs all partitions to their ends, then tells what it cost.

@@ -73,8 +73,8 @@ impl Scan<'_> {
         let spec = &self.table.spec;
         let partitions = state.config().target_partitions();
         let groups = if spec.disjoint { consecutive(&units, partitions) } else { balanced(&units, partitions) };
-        let ahead = groups.iter().map(|units| self.ahead(units)).collect();
         let groups: Vec<FileGroup> = groups.iter().map(|units| self.file_group(units)).collect();
+        let ahead = groups.iter().map(|group| self.ahead(group)).collect();
         let single = groups.iter().all(|g| g.len() <= 1);
         let mut statistics = Statistics::new_unknown(&spec.schema);
         let rows = usize::try_from(read.rows).unwrap_or(usize::MAX);
@@ -142,14 +142,18 @@ impl Scan<'_> {
     }
 
     /// What one partition reads ahead.
-    fn ahead(&self, units: &[Unit]) -> Ahead {
-        let files = by_file(units).into_keys().filter_map(|(file, _)| self.table.spec.files.get(file));
+    fn ahead(&self, group: &FileGroup) -> Ahead {
+        let files = group.iter().filter_map(|file| self.table.by_location.get(&file.object_meta.location));
         Ahead::of(files, &self.table.reading.counters.progress)
     }
 
     /// The files of one partition, each with the row groups to be read of it.
     fn file_group(&self, units: &[Unit]) -> FileGroup {
-        let files = by_file(units).into_iter().filter_map(|((file, proven), groups)| {
+        let mut selected: BTreeMap<(usize, bool), Vec<usize>> = BTreeMap::new();
+        for unit in units {
+            selected.entry((unit.file, unit.proven)).or_default().push(unit.group);
+        }
+        let files = selected.into_iter().filter_map(|((file, proven), groups)| {
             let (file, footer) = (self.table.spec.files.get(file)?, self.known.footers.get(file)?);
             let mut plan = ParquetAccessPlan::new_none(footer.num_row_groups());
             groups.into_iter().for_each(|g| plan.scan(g));
@@ -182,15 +186,6 @@ impl Scan<'_> {
         let by = self.table.spec.sorted_by.iter().filter_map(|name| expressions::col(name, schema).ok());
         LexOrdering::new(by.map(|expr| PhysicalSortExpr::new_default(expr).asc().nulls_last())).into_iter().collect()
     }
-}
-
-/// Row groups by file, and whether they are proven, in the order of reading.
-fn by_file(units: &[Unit]) -> BTreeMap<(usize, bool), Vec<usize>> {
-    let mut selected: BTreeMap<(usize, bool), Vec<usize>> = BTreeMap::new();
-    for unit in units {
-        selected.entry((unit.file, unit.proven)).or_default().push(unit.group);
-    }
-    selected
 }
 
 /// Takes deleted rows out of what is read of a file.

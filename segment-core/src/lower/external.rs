@@ -162,17 +162,7 @@ pub fn tables_of(schema: &[String; 2]) -> String {
 
 /// The statement that removes a schema if it is there and empty.
 pub fn drop_schema(name: &[String]) -> String {
-    let statement = Statement::Drop {
-        object_type: ast::ObjectType::Schema,
-        if_exists: true,
-        names: vec![sql::object_name(name)],
-        cascade: false,
-        restrict: false,
-        purge: false,
-        temporary: false,
-        table: None,
-    };
-    statement.to_string()
+    super::statement::dropped(ast::ObjectType::Schema, name)
 }
 
 #[cfg(test)]

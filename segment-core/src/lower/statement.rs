@@ -88,8 +88,13 @@ impl Lowered {
 
 /// The statement that removes a table if it is there.
 pub fn drop_table(name: &[String]) -> String {
+    dropped(ObjectType::Table, name)
+}
+
+/// The statement that removes something if it is there.
+pub(super) fn dropped(object_type: ObjectType, name: &[String]) -> String {
     let statement = Statement::Drop {
-        object_type: ObjectType::Table,
+        object_type,
         if_exists: true,
         names: vec![sql::object_name(name)],
         cascade: false,

@@ -5,8 +5,9 @@ use std::str::FromStr;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Row};
 
-use super::{Fault, chain};
+use super::Fault;
 use crate::config::LakeConfig;
+use crate::error::chain;
 
 /// Whether the table of tables is there, may be read and written, and might be made.
 const RIGHTS: &str = "WITH t AS (SELECT to_regclass('iceberg_tables') AS t) \

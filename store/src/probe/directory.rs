@@ -37,7 +37,7 @@ pub async fn directory(dir: &Path, config: StoreConfig) -> Result<String, Fault>
             StoreError::Conflict(_) => "configure the lake that it was made with, or take another data directory".to_owned(),
             _ => format!("see whether {shown}/muster.db is readable and whole"),
         };
-        Fault::new(super::chain(&e), todo)
+        Fault::new(crate::error::chain(&e), todo)
     })?;
     let workspaces = if names.is_empty() { "no workspace yet".to_owned() } else { format!("workspaces {}", names.join(", ")) };
     Ok(format!("{shown} can be written to; {workspaces}"))

@@ -1,8 +1,9 @@
 //! Cassandra, for profiles.
 
-use super::{Fault, chain};
+use super::Fault;
 use crate::config::CassandraConfig;
 use crate::error::Result;
+use crate::error::chain;
 use crate::profiles::cassandra::{Cassandra, CassandraError, CassandraFault, rows_of};
 
 /// The version of the node that is asked, and its datacenter.

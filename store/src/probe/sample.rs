@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Fault, chain};
+use super::Fault;
 use crate::config::LakeConfig;
 use crate::error::Result;
+use crate::error::chain;
 use crate::lake::shared::SharedLake;
 use crate::lake::tables::Tables;
 

@@ -5,8 +5,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use uuid::Uuid;
 
-use super::{Fault, chain};
+use super::Fault;
 use crate::config::LakeConfig;
+use crate::error::chain;
 use crate::lake::objects::Objects;
 
 /// Bytes of the first part of an upload; S3 takes no smaller one unless it is the last.

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use query_backends::{BackendError, ErrorKind, TrinoBackend, TrinoConfig};
-use store::LakeConfig;
 use store::probe::{Fault, SampleTable};
+use store::{LakeConfig, chain};
 
 use super::check::{CHECK_MAX, Check, Found, check, silent};
 use crate::config::Settings;
-use crate::failure::chain;
 
 /// The part of a check's time that is kept for clearing up.
 const CLEARING_MAX: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ use crate::binding::{EventName, EventsTable, Held, HeldColumns, NULL_PARTITION, 
 use crate::catalog::{Catalog, Column, ColumnKind, Scope};
 use crate::dialect::trino::{array_of, timestamp};
 use crate::lower::{External, SPAN_FROM, SPAN_UNTIL};
-use crate::plan::{FieldRef, Filter, Interval, Leaf, Node, Plan, Source};
+use crate::plan::{FieldRef, Interval, Plan, Source};
 use crate::sql::{self, BinaryOperator, DataType, Expr, Item, Lambda, Query, Select, Table};
 use crate::time::{INSTANT_MAX, INSTANT_MIN, Zone};
 
@@ -113,29 +113,8 @@ struct Asked {
 impl Asked {
     fn of(plan: &Plan) -> Self {
         let mut asked = Self::default();
-        asked.node(&plan.root);
+        plan.fields(&mut |field| asked.field(field));
         asked
-    }
-
-    fn node(&mut self, node: &Node) {
-        match node {
-            Node::Const(_) | Node::Leaf(Leaf::List(_) | Leaf::Attribute(..) | Leaf::Sample(_)) => {}
-            Node::All(children) | Node::Any(children) => children.iter().for_each(|c| self.node(c)),
-            Node::Not(child) => self.node(child),
-            Node::Leaf(Leaf::Event(leaf)) => {
-                self.filter(&leaf.filter);
-                leaf.measure.field().into_iter().for_each(|f| self.field(f));
-            }
-        }
-    }
-
-    fn filter(&mut self, filter: &Filter) {
-        match filter {
-            Filter::Const(_) => {}
-            Filter::All(children) | Filter::Any(children) => children.iter().for_each(|c| self.filter(c)),
-            Filter::Not(child) => self.filter(child),
-            Filter::Test(field, _) => self.field(field),
-        }
     }
 
     fn field(&mut self, field: &FieldRef) {
