@@ -191,7 +191,13 @@ fn facts_events_and_what_is_unusable_arrive() {
     assert_eq!(post("/v1/identify", r#"{"userId":"cid","traits":{"plan":"pro"}}"#).0, 200);
     let user: serde_json::Value = serde_json::from_str(&read("cid").1).unwrap();
     assert_eq!(user["attributes"], serde_json::json!({"age": 32, "plan": "pro"}));
-    // Nothing was mended, so a replay leaves it.
+    a_replay_leaves_what_nobody_mended(&world);
+    a_revoked_key_opens_nothing(&world, &server, &key);
+    server.signal("-TERM");
+    assert_eq!(code(&mut server.child), Some(0));
+}
+
+fn a_replay_leaves_what_nobody_mended(world: &World) {
     world.run(&["quarantine", "replay", "--data", "data"]).fine();
     let left = || world.run(&["quarantine", "list", "--data", "data", "--output", "json"]).fine().value();
     let began = Instant::now();
@@ -199,14 +205,15 @@ fn facts_events_and_what_is_unusable_arrive() {
         assert!(began.elapsed() < PATIENCE);
     }
     assert_eq!(left()["count"], 1);
-    // A key that is revoked opens nothing after a moment.
+}
+
+/// After a moment, as keys are read now and then.
+fn a_revoked_key_opens_nothing(world: &World, server: &Server, key: &str) {
     let keys = world.run(&["key", "list", "--data", "data", "--output", "json"]).fine().value();
     assert_eq!(keys["keys"][0]["name"], "shop");
     world.run(&["key", "revoke", keys["keys"][0]["id"].as_str().unwrap(), "--data", "data"]).fine();
     let began = Instant::now();
-    while server.send("POST", "/v1/track", &key, "{}").0 != 401 {
+    while server.send("POST", "/v1/track", key, "{}").0 != 401 {
         assert!(began.elapsed() < PATIENCE);
     }
-    server.signal("-TERM");
-    assert_eq!(code(&mut server.child), Some(0));
 }

@@ -15,7 +15,7 @@ use super::*;
 use crate::error::ErrorKind;
 
 /// What takes this long hangs.
-const HANGS: Duration = Duration::from_secs(150);
+const HANGS: Duration = Duration::from_secs(300);
 /// How long the node is suspended.
 const SUSPENDED: Duration = Duration::from_secs(30);
 /// Users of the scan that is broken off: many more than are read before somebody takes them.
