@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use query_backends::{Backend, MemoryBackend, ProfilesRead, Rate, Router, RouterConfig, key};
 use segment_core::dialect::Dialect;
-use segment_core::lower::{Strategy, Tables};
+use segment_core::lower::{Lowered, Strategy, Tables};
+use segment_core::plan::Plan;
 use store::Pinned;
 
 use crate::args::Engine;
@@ -137,4 +138,16 @@ pub(crate) fn tables(pinned: &Pinned, dialect: &dyn Dialect, catalog: &str) -> T
             Tables { events: name("events"), profiles: name("profiles"), lists, key: key(pinned), spans: false }
         }
     }
+}
+
+/// What Trino is sent for a plan over events that somebody else writes: a table that is named after what the files hold.
+pub(crate) async fn over_bound(plan: Plan, pinned: Pinned, strategy: Strategy, settings: &Settings) -> Result<Lowered, Failure> {
+    #[cfg(feature = "trino")]
+    if let Some(trino) = &settings.trino {
+        let query = query_backends::Query::new(Arc::new(plan), Arc::new(pinned)).with_strategy(strategy);
+        return Ok(query_backends::TrinoBackend::new(trino)?.sql(&query).await?);
+    }
+    let _ = (plan, pinned, strategy, settings);
+    let what = "events that somebody else writes are in tables that only a configured Trino has: set trino.url and trino.hive_catalog";
+    Err(Failure::Usage(what.to_owned()))
 }

@@ -191,6 +191,8 @@ pub struct Capabilities {
     pub events_max: Option<u64>,
     /// Whether it takes trees that look at events; if not, it refuses them as `Unsupported`.
     pub events: bool,
+    /// Whether it takes states whose events somebody else writes ([`Pinned::bound`]); if not, it refuses them as `Unsupported`.
+    pub bound: bool,
 }
 
 /// What a query would read and do.

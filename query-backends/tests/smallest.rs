@@ -20,7 +20,7 @@ impl Backend for Smallest {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { dialect: None, strategies: &[], sorted: false, events_max: None, events: true }
+        Capabilities { dialect: None, strategies: &[], sorted: false, events_max: None, events: true, bound: false }
     }
 
     async fn explain(&self, query: &Query) -> Result<Explanation> {

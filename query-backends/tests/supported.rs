@@ -47,8 +47,9 @@ fn backend_row(name: &str, can: &Capabilities) -> String {
         (true, None) => "any number".to_owned(),
         (true, Some(max)) => format!("{max} at most"),
     };
+    let bound = if can.bound { "yes" } else { "no" };
     let order = if can.sorted { "sorted" } else { "in no order" };
-    format!("| `{name}` | {} | {strategies} | {events} | {order} |", can.dialect.unwrap_or("–"))
+    format!("| `{name}` | {} | {strategies} | {events} | {bound} | {order} |", can.dialect.unwrap_or("–"))
 }
 
 /// The rows of a backend as the page has them now, for those that are not built in.
@@ -66,7 +67,9 @@ fn word(support: Support) -> &'static str {
 }
 
 fn tables(page: &str) -> String {
-    let mut out = String::from("| backend | dialect | strategies | events | ids come |\n|---|---|---|---|---|\n");
+    let mut out = String::from(
+        "| backend | dialect | strategies | events | events [somebody else writes](byo.md) | ids come |\n|---|---|---|---|---|---|\n",
+    );
     for (name, can) in backends() {
         let row = can.map_or_else(|| row_on_page(page, name), |can| backend_row(name, &can));
         let _ = writeln!(out, "{row}");

@@ -19,15 +19,20 @@ pub(super) async fn run(args: Sql) -> Result<(), Failure> {
     };
     let warnings = asked.checked.warnings.clone();
     let plan = context::plan_of(asked.checked)?;
-    let tables = engines::tables(&asked.pinned, dialect.as_ref(), settings.text("trino.catalog").unwrap_or_default());
+    let as_of = plan.as_of;
     let strategy = strategy.unwrap_or_else(|| dialect.strategy());
-    let lowered = compile::lowered(&plan, dialect.as_ref(), &tables, strategy)
-        .map_err(|diagnostics| Failure::Condition { diagnostics, warnings: warnings.clone() })?;
+    let lowered = if asked.pinned.bound.is_some() && dialect.name() == "trino" {
+        engines::over_bound(plan, asked.pinned, strategy, &settings).await?
+    } else {
+        let tables = engines::tables(&asked.pinned, dialect.as_ref(), settings.text("trino.catalog").unwrap_or_default());
+        compile::lowered(&plan, dialect.as_ref(), &tables, strategy)
+            .map_err(|diagnostics| Failure::Condition { diagnostics, warnings: warnings.clone() })?
+    };
     match args.evaluated.output {
         Format::Text => output::text(&format!("{:#}", lowered.ast())),
         Format::Json => output::json(&json!({
             "dialect": dialect.name(),
-            "as_of": segment_core::time::format_instant(plan.as_of),
+            "as_of": segment_core::time::format_instant(as_of),
             "sql": lowered.sql(),
             "warnings": warnings,
         })),

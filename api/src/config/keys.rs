@@ -165,6 +165,13 @@ pub(crate) const KEYS: &[Key] = &[
         "Seconds that requests are repeated for while Trino is away or busy",
     ),
     key(
+        "trino",
+        "query_timeout_s",
+        Kind::Integer(1, SECONDS_MAX),
+        Some("600"),
+        "Seconds that a query may run in Trino, its queue not counted",
+    ),
+    key(
         "parquet",
         "memory_mib",
         Kind::Integer(1, MIB_MAX),

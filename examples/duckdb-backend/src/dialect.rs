@@ -18,7 +18,7 @@ use segment_core::value::Value;
 
 /// What the backend can do.
 pub(crate) const CAPABILITIES: Capabilities =
-    Capabilities { dialect: Some("duckdb"), strategies: &Strategy::ALL, sorted: false, events_max: None, events: true };
+    Capabilities { dialect: Some("duckdb"), strategies: &Strategy::ALL, sorted: false, events_max: None, events: true, bound: false };
 
 /// Digits of a decimal at most.
 const DIGITS_MAX: u32 = 38;

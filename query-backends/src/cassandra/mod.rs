@@ -51,7 +51,8 @@ impl std::fmt::Debug for CassandraBackend {
 
 impl CassandraBackend {
     /// What it can do.
-    pub const CAPABILITIES: Capabilities = Capabilities { dialect: None, strategies: &[], sorted: false, events_max: None, events: false };
+    pub const CAPABILITIES: Capabilities =
+        Capabilities { dialect: None, strategies: &[], sorted: false, events_max: None, events: false, bound: false };
 
     /// A backend that connects when it is first used, and again if that failed.
     pub fn new(config: &CassandraConfig) -> Self {

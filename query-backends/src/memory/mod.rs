@@ -52,7 +52,7 @@ impl std::fmt::Debug for MemoryBackend {
 impl MemoryBackend {
     /// What it can do.
     pub const CAPABILITIES: Capabilities =
-        Capabilities { dialect: None, strategies: &[], sorted: true, events_max: Some(EVENTS_MAX), events: true };
+        Capabilities { dialect: None, strategies: &[], sorted: true, events_max: Some(EVENTS_MAX), events: true, bound: true };
 
     /// Over the pinned state of each query.
     pub fn new() -> Self {

@@ -302,13 +302,16 @@ impl Router {
         let mut able = Vec::new();
         let mut estimate = None;
         for (backend, rate) in &shared.members {
-            let unable = if query.plan.reads_events() && !backend.capabilities().events {
-                Some("it takes no conditions about events".to_owned())
+            let (can, bound) = (backend.capabilities(), query.pinned.as_ref().is_some_and(|p| p.bound.is_some()));
+            let unable = if query.plan.reads_events() && !can.events {
+                Some("it takes no conditions about events")
+            } else if bound && !can.bound {
+                Some("it does not read events where somebody else writes them")
             } else {
                 None
             };
             match unable {
-                Some(why) => others.push(choice(backend.name(), Verdict::Unable, why)),
+                Some(why) => others.push(choice(backend.name(), Verdict::Unable, why.to_owned())),
                 None => able.push((backend, rate)),
             }
         }
@@ -358,6 +361,7 @@ impl Backend for Router {
             sorted: all.iter().all(|c| c.sorted),
             events_max: if of_events().any(|c| c.events_max.is_none()) { None } else { of_events().filter_map(|c| c.events_max).max() },
             events: of_events().next().is_some(),
+            bound: all.iter().any(|c| c.bound),
         }
     }
 

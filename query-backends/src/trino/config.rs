@@ -44,6 +44,9 @@ pub struct TrinoConfig {
     /// Seconds that requests that may be repeated are repeated for, while Trino is away or busy.
     #[serde(default = "retry_for_s")]
     pub retry_for_s: u64,
+    /// Seconds that a query may run, once Trino has begun with it; `query_max_execution_time` in `session` goes before.
+    #[serde(default = "query_timeout_s")]
+    pub query_timeout_s: u64,
 }
 
 impl TrinoConfig {
@@ -63,6 +66,7 @@ impl TrinoConfig {
             segments_at_once: segments_at_once(),
             request_timeout_s: request_timeout_s(),
             retry_for_s: retry_for_s(),
+            query_timeout_s: query_timeout_s(),
         }
     }
 
@@ -96,4 +100,8 @@ fn request_timeout_s() -> u64 {
 
 fn retry_for_s() -> u64 {
     120
+}
+
+fn query_timeout_s() -> u64 {
+    600
 }

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use segment_core::lower::Strategy;
+use segment_core::lower::{Lowered, Strategy};
 
 pub use config::TrinoConfig;
 
@@ -46,7 +46,7 @@ pub struct TrinoBackend {
 impl TrinoBackend {
     /// What it can do.
     pub const CAPABILITIES: Capabilities =
-        Capabilities { dialect: Some("trino"), strategies: &Strategy::ALL, sorted: false, events_max: None, events: true };
+        Capabilities { dialect: Some("trino"), strategies: &Strategy::ALL, sorted: false, events_max: None, events: true, bound: true };
 
     /// A backend; it connects when it is asked something, and works on the runtime that it is asked on.
     ///
@@ -99,6 +99,19 @@ impl TrinoBackend {
     /// As [`Backend::run`].
     pub async fn forget_bound(&self, namespace: &str) -> Result<()> {
         bound::forget(self, namespace).await
+    }
+
+    /// The SQL of a query for somebody to look at: Trino is not asked. Of a binding, partitions that Trino was told of and that are gone are not left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::run`], but for those of the engine.
+    pub async fn sql(&self, query: &Query) -> Result<Lowered> {
+        let pinned = any_pinned(query)?;
+        match &pinned.bound {
+            Some(bound) => bound::sql(self, query, pinned, bound).await,
+            None => Ok(Prepared::new(query, pinned, &self.catalog, true)?.lowered),
+        }
     }
 
     fn session(&self, namespace: &str) -> Session {

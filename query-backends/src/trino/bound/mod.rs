@@ -59,12 +59,30 @@ fn unsupported(what: String) -> BackendError {
     BackendError::new(ErrorKind::Unsupported, what)
 }
 
-/// A query's SQL over the table, once that is what the query needs.
+/// A query over a binding, of which Trino has not been asked anything yet.
+struct Statement {
+    /// Over events that are still to be put in, if it reads any.
+    lowered: Lowered,
+    namespace: String,
+    /// What it reads of somebody else's events; `None` if it reads none.
+    read: Option<Looked>,
+}
+
+/// A binding's files, looked at.
+struct Looked {
+    bound: BoundEvents,
+    /// Those that the query's windows need.
+    needed: Vec<BoundFile>,
+    /// The table over them.
+    events: External,
+}
+
+/// What the footers of the files that a query needs make of it.
 ///
 /// # Errors
 ///
-/// `Unsupported` for a binding, or a plan over it, that Trino cannot read exactly; what reading footers gives; the engine's.
-pub(super) async fn prepare(backend: &TrinoBackend, query: &Query, pinned: &Pinned, bound: &BoundEvents, ids: bool) -> Result<Prepared> {
+/// `Unsupported` for a binding, or a plan over it, that Trino cannot read exactly; what reading footers gives.
+async fn statement(backend: &TrinoBackend, query: &Query, pinned: &Pinned, bound: &BoundEvents) -> Result<Statement> {
     let location = &bound.table().location;
     let Some(hive) = &backend.hive_catalog else {
         return Err(unsupported(format!("Trino reads events that somebody else writes, in {location}, only if trino.hive_catalog is set")));
@@ -74,9 +92,8 @@ pub(super) async fn prepare(backend: &TrinoBackend, query: &Query, pinned: &Pinn
     }
     let lowered = query.lowered(&Trino, &prepare::tables(prepare::shared(pinned)?, Key::Id))?;
     let (lowered, namespace) = prepare::pinned_tables(lowered, pinned, &backend.catalog)?;
-    let lowered = if ids { lowered } else { lowered.numbers_only() };
     if lowered.reads.is_empty() {
-        return Ok(Prepared { lowered, namespace, properties: BTreeMap::new(), bound: None, whole: None });
+        return Ok(Statement { lowered, namespace, read: None });
     }
     let (bound, needed, held) = match look(bound, &lowered).await {
         Ok((needed, held)) => (bound.clone(), needed, held),
@@ -90,7 +107,30 @@ pub(super) async fn prepare(backend: &TrinoBackend, query: &Query, pinned: &Pinn
     let events = external(&query.plan, bound.catalog(), bound.table(), &held).map_err(unsupported)?;
     let name = table_name(&bound, &events);
     let events = events.named(&[hive.clone(), namespace.clone(), name]);
-    let properties = properties(hive, &events);
+    Ok(Statement { lowered, namespace, read: Some(Looked { bound, needed, events }) })
+}
+
+/// See [`TrinoBackend::sql`].
+pub(super) async fn sql(backend: &TrinoBackend, query: &Query, pinned: &Pinned, bound: &BoundEvents) -> Result<Lowered> {
+    let Statement { lowered, read, .. } = statement(backend, query, pinned, bound).await?;
+    Ok(match read {
+        Some(Looked { events, .. }) => lowered.over(EVENTS, &events),
+        None => lowered,
+    })
+}
+
+/// A query's SQL over the table, once that is what the query needs.
+///
+/// # Errors
+///
+/// As [`statement`]; the engine's.
+pub(super) async fn prepare(backend: &TrinoBackend, query: &Query, pinned: &Pinned, bound: &BoundEvents, ids: bool) -> Result<Prepared> {
+    let Statement { lowered, namespace, read } = statement(backend, query, pinned, bound).await?;
+    let lowered = if ids { lowered } else { lowered.numbers_only() };
+    let Some(Looked { bound, needed, events }) = read else {
+        return Ok(Prepared { lowered, namespace, properties: BTreeMap::new(), bound: None, whole: None });
+    };
+    let properties = properties(&events);
     let wanted: BTreeMap<String, Partition> =
         needed.iter().filter_map(|file| Partition::of(&bound, file)).map(|p| (p.values.folder.clone(), p)).collect();
     let folders: Vec<String> = wanted.keys().cloned().collect();
@@ -147,7 +187,7 @@ pub(super) async fn check(backend: &TrinoBackend, name: &str, folder: &str) -> R
     let events = External::sample().named(&[hive.clone(), name.to_owned(), "muster_check".to_owned()]);
     let values = PartitionValues::new(None, "", &[]).map(|values| Partition { values, location: folder.to_owned() });
     let wanted = values.into_iter().map(|partition| (partition.values.folder.clone(), partition)).collect();
-    let properties = properties(hive, &events);
+    let properties = properties(&events);
     let made = tables::ensure(backend, &events, folder, wanted, &properties).await.map(|_| ());
     let removed = tables::remove(backend, &events, &properties).await;
     made.and(removed)
@@ -177,7 +217,8 @@ fn table_name(bound: &BoundEvents, events: &External) -> String {
 }
 
 /// What a session has to say for the table to be read as it is meant.
-fn properties(hive: &str, events: &External) -> BTreeMap<String, String> {
+fn properties(events: &External) -> BTreeMap<String, String> {
+    let hive = events.table.first().map_or("", String::as_str);
     let precision = if events.fine { "NANOSECONDS" } else { "MICROSECONDS" };
     let property = |name: &str, value: &str| (format!("{hive}.{name}"), value.to_owned());
     BTreeMap::from([property("timestamp_precision", precision), property("parquet_use_column_names", "true")])

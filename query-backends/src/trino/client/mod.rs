@@ -30,6 +30,8 @@ pub(crate) use self::results::{Batch, Results};
 pub(crate) use self::rows::Kind;
 pub(crate) use self::wire::Stats;
 
+/// The session property that bounds how long a query may run; waiting in a queue does not count.
+const TIME_LIMIT: &str = "query_max_execution_time";
 /// Time that a query which the server has not taken yet is tried for, if `retry_for_s` is not shorter.
 const START_MAX: Duration = Duration::from_secs(10);
 /// Time that acknowledgements are waited for at the end of a result.
@@ -82,16 +84,15 @@ impl Client {
         if !config.client_tags.is_empty() {
             add("x-trino-client-tags", &config.client_tags.join(","))?;
         }
-        let session = properties(&config.session)?;
-        if !session.is_empty() {
-            add("x-trino-session", &session)?;
-        }
+        let mut session = config.session.clone();
+        session.entry(TIME_LIMIT.to_owned()).or_insert_with(|| format!("{}s", config.query_timeout_s));
+        add("x-trino-session", &properties(&session)?)?;
         // Trino asks for the user with every request, of which only the statement itself needs the rest.
         let user = headers.get("x-trino-user").cloned().into_iter().map(|v| (HeaderName::from_static("x-trino-user"), v));
         Ok(Self {
             http: Http::new(config, user.collect())?,
             headers,
-            properties: config.session.clone(),
+            properties: session,
             segments_at_once: config.segments_at_once.max(1),
         })
     }

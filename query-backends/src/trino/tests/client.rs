@@ -91,7 +91,8 @@ async fn failures_by_kind() {
         Client::new(&TrinoConfig { session, ..config.clone() }).unwrap()
     };
     let heavy = "SELECT CAST(count(DISTINCT a.comment || b.comment) AS varchar) FROM orders AS a CROSS JOIN orders AS b";
-    assert_eq!(kind(&limited("query_max_run_time", "1s"), heavy, &at).await, ErrorKind::Timeout);
+    let hurried = Client::new(&TrinoConfig { query_timeout_s: 1, ..config.clone() }).unwrap();
+    assert_eq!(kind(&hurried, heavy, &at).await, ErrorKind::Timeout);
     let wide = "SELECT max(x) FROM (SELECT array_join(array_agg(comment), ',') AS x FROM orders)";
     assert_eq!(kind(&limited("query_max_memory", "1MB"), wide, &at).await, ErrorKind::Overloaded);
 }
