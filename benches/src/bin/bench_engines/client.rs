@@ -3,6 +3,7 @@
 //! Rows come in the answers themselves; the backend's client, which is for more than measuring, does not tell queries' ids. Nothing is repeated: what fails
 //! ends the measurement.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use muster_benches::Result;
@@ -20,6 +21,8 @@ pub struct Client {
     url: String,
     user: String,
     catalog: String,
+    /// Properties of the session, for tables over files that somebody else writes.
+    session: String,
 }
 
 /// An answer, and what it cost.
@@ -59,13 +62,15 @@ pub struct Scanned {
 }
 
 impl Client {
-    pub fn new(config: &TrinoConfig) -> Self {
-        Self {
+    pub fn new(config: &TrinoConfig) -> Result<Self> {
+        let hive = config.hive_catalog.as_deref().ok_or("no catalog of Trino's Hive connector is named")?;
+        Ok(Self {
             http: reqwest::Client::new(),
             url: config.url.trim_end_matches('/').to_owned(),
             user: config.user.clone(),
             catalog: config.catalog.clone(),
-        }
+            session: format!("{hive}.parquet_use_column_names=true,{hive}.timestamp_precision=MICROSECONDS"),
+        })
     }
 
     /// Runs a query that gives a number and an id for each member.
@@ -118,23 +123,32 @@ impl Client {
         let request =
             request.header("x-trino-user", &self.user).header("x-trino-source", "muster-bench").header("x-trino-time-zone", "UTC");
         let request = request.header("x-trino-client-capabilities", "PARAMETRIC_DATETIME").header("x-trino-catalog", &self.catalog);
+        let request = request.header("x-trino-session", &self.session);
         let response = request.send().await?.error_for_status()?;
         Ok(serde_json::from_slice(&response.bytes().await?)?)
     }
 }
 
-/// The scans of the table `events`: inputs name their node of the plan, and operators the node that they read for. A scan that found no work, because nobody
-/// was left to join, has no operator.
+/// The scans of the table `events`, or `events_…` over files that somebody else writes: inputs name their node of the plan, and operators the node that they
+/// read for. A scan that found no work, because nobody was left to join, has no operator. The Hive connector names partitions, of which each has one file here.
 fn scanned(info: &Value) -> Result<Scanned> {
     let inputs = info["inputs"].as_array().ok_or("Trino tells no inputs of a query")?;
-    let events: Vec<&str> = inputs.iter().filter(|i| i["table"] == "events").filter_map(|i| i["planNodeId"].as_str()).collect();
+    let events: BTreeMap<&str, &Value> = inputs
+        .iter()
+        .filter(|i| i["table"].as_str().is_some_and(|name| name == "events" || name.starts_with("events_")))
+        .filter_map(|i| Some((i["planNodeId"].as_str()?, &i["connectorInfo"]["partitionIds"])))
+        .collect();
     let operators = info["queryStats"]["operatorSummaries"].as_array().ok_or("Trino tells no operators of a query")?;
     if operators.is_empty() {
         return Err("Trino has forgotten the statistics of a query already".into());
     }
     let mut scanned = Scanned::default();
-    for operator in operators.iter().filter(|o| o["sourceId"].as_str().is_some_and(|id| events.contains(&id))) {
-        let files = operator["connectorMetrics"]["dataFiles"]["total"].as_u64().unwrap_or_default();
+    for operator in operators {
+        let Some(partitions) = operator["sourceId"].as_str().and_then(|id| events.get(id)) else { continue };
+        let files = match partitions.as_array() {
+            Some(partitions) => partitions.len() as u64,
+            None => operator["connectorMetrics"]["dataFiles"]["total"].as_u64().unwrap_or_default(),
+        };
         scanned.files += files;
         scanned.files_widest = scanned.files_widest.max(files);
         scanned.rows += operator["physicalInputPositions"].as_u64().unwrap_or_default();

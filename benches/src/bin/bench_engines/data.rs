@@ -69,11 +69,16 @@ pub async fn retail(place: &Place) -> Result<Option<DataSet>> {
 pub async fn made(place: &Place, size: Size) -> Result<Option<DataSet>> {
     let Some(segments) = conditions(place, "benches/segments")? else { return Ok(None) };
     crate::say(&format!("making {} users and {} events up, and importing them", size.users, size.events));
-    let folder = place.folder.join("made");
+    let folder = made_folder(place);
     files::write_all(&folder, size, THREADS)?;
     let events = (0..DAYS).map(|day| files::events_file(&folder, day)).collect();
     let set = Set { name: "made", events, users: files::users_file(&folder), zone: "UTC", as_of: MADE_AS_OF };
     load(place, set, segments).await.map(Some)
+}
+
+/// Where the made-up files are.
+pub fn made_folder(place: &Place) -> PathBuf {
+    place.folder.join("made")
 }
 
 struct Set {
@@ -87,8 +92,7 @@ struct Set {
 async fn load(place: &Place, set: Set, all: BTreeMap<String, String>) -> Result<DataSet> {
     let store = Store::open_with(place.folder.join("store"), place.store.clone()).await?;
     let workspace = store.create_workspace(&format!("{}_{}", place.prefix, set.name), set.zone).await?;
-    let now = i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_micros())?;
-    let mut request = ImportRequest::new(now, place.folder.join("rejects"));
+    let mut request = ImportRequest::new(now()?, place.folder.join("rejects"));
     (request.events, request.users) = (set.events, vec![set.users]);
     let started = Instant::now();
     ingest::import(&workspace, request, Arc::new(NoProgress)).await?;
@@ -97,6 +101,11 @@ async fn load(place: &Place, set: Set, all: BTreeMap<String, String>) -> Result<
     let library = Library { segments: all, ..Library::default() };
     let as_of = parse_instant(set.as_of, &Zone::parse(set.zone)?).ok_or("the instant of evaluation is none")?;
     Ok(DataSet { name: set.name, pinned: Arc::new(workspace.pin().await?), segments, library, as_of, import })
+}
+
+/// Now, in microseconds.
+pub fn now() -> Result<i64> {
+    Ok(i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_micros())?)
 }
 
 /// The conditions of a folder, by the names of their files; none if none is wanted.

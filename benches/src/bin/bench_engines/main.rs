@@ -1,12 +1,13 @@
 //! The SQL's shapes on Trino: what each costs, and what it reads.
 //!
-//! In: engines that run, as `scripts/engines env` names them. Segments of the demo and of the generator run in every shape over the shared lake, in
-//! turns; every answer must have the same ids. Out: a section of docs/benchmarks.md. `scripts/bench-engines` (`make bench-engines`) starts it.
+//! In: engines that run, as `scripts/engines env` names them. Segments of the demo and of the generator run in every shape over the shared lake, and
+//! those of the generator over its files where they were written as well, in turns; every answer must have the same ids. Out: a section of docs/benchmarks.md. `scripts/bench-engines` (`make bench-engines`) starts it.
 //! Deliberately absent: Cassandra, which `cassandra-speed` of the tests measures.
 #![allow(clippy::print_stdout, reason = "what a tool for the command line is for")]
 
 mod client;
 mod data;
+mod in_place;
 mod measure;
 mod report;
 mod shapes;
@@ -91,13 +92,18 @@ async fn run(mut args: Args) -> Result<()> {
     }
     let machine = machine();
     let (trino, store) = (TrinoConfig::of_engines()?, StoreConfig { lake: Some(store::engines::lake()?), ..StoreConfig::default() });
-    let bench = Bench { client: Client::new(&trino), backend: TrinoBackend::new(&trino)?, catalog: trino.catalog, runs: args.runs.max(1) };
+    let bench = Bench { client: Client::new(&trino)?, backend: TrinoBackend::new(&trino)?, catalog: trino.catalog, runs: args.runs.max(1) };
     let trino = bench.backend.check().await?;
     let folder = tempfile::tempdir()?;
     let prefix = args.workspace.clone().unwrap_or_else(|| format!("bench_{}", std::process::id()));
     let place = data::Place { store, folder: folder.path().to_owned(), root: args.root.clone(), prefix, wanted: args.segments };
     let size = Size { users: args.users.max(1), events: args.events, seed: args.seed };
-    let sets: [Option<DataSet>; 2] = [data::retail(&place).await?, data::made(&place, size).await?];
+    let (retail, made) = (data::retail(&place).await?, data::made(&place, size).await?);
+    let in_place = match &made {
+        Some(made) => Some(in_place::bound(&place, made).await?),
+        None => None,
+    };
+    let sets: [Option<DataSet>; 3] = [retail, made, in_place];
     let mut measured = Vec::new();
     for set in sets.into_iter().flatten() {
         let mut rows = Vec::new();

@@ -7,12 +7,12 @@ use muster_benches::{Result, ids};
 use query_backends::{Backend, Query, RunOptions, TrinoBackend, event_reads};
 use segment_core::compile;
 use segment_core::lower::Strategy;
-use segment_core::plan::Plan;
+use segment_core::plan::{Interval, Plan};
 use store::{EventRead, Pinned};
 
 use crate::client::{Client, Cost};
 use crate::data::DataSet;
-use crate::shapes::{self, Shape};
+use crate::shapes::{self, Asked, Shape};
 
 /// What runs segments.
 pub struct Bench {
@@ -41,8 +41,12 @@ impl Bench {
     pub async fn segment(&self, set: &DataSet, name: &str, condition: &str) -> Result<Row> {
         let checked = compile::check(condition, &set.pinned.catalog, &set.library, set.as_of);
         let plan = checked.plan.ok_or_else(|| format!("{name} does not resolve: {:?}", checked.diagnostics))?;
-        let statements = Shape::all().into_iter().map(|shape| Ok((shape, shape.sql(&plan, &set.pinned, &self.catalog)?)));
-        let statements = statements.collect::<Result<Vec<_>>>()?;
+        let asked = Asked { plan: Arc::new(plan), pinned: set.pinned.clone() };
+        let mut statements = Vec::new();
+        for shape in Shape::of(&set.pinned) {
+            statements.push((shape, shape.sql(&asked, &self.backend, &self.catalog).await?));
+        }
+        let plan = asked.plan;
         let reads = event_reads(&shapes::lowered(&plan, Strategy::Arms)?);
         let mut row = Row {
             segment: name.to_owned(),
@@ -51,7 +55,6 @@ impl Bench {
             shapes: statements.iter().map(|(shape, _)| (*shape, Vec::new())).collect(),
             backend: Vec::new(),
         };
-        let plan = Arc::new(plan);
         for turn in 0..=self.runs {
             let (ids, wall) = self.by_backend(plan.clone(), &set.pinned).await?;
             let hash = ids::hash(ids.iter().map(String::as_str).collect());
@@ -88,6 +91,10 @@ impl Bench {
 async fn outermost(pinned: &Pinned, reads: &[EventRead]) -> Result<Option<(u64, u64)>> {
     let Some(end) = reads.iter().map(|r| r.end).max() else { return Ok(None) };
     let start = reads.iter().map(|r| r.start).min().flatten();
+    if let Some(bound) = &pinned.bound {
+        let held = bound.files().iter().filter(|file| file.may_hold(Interval { start, end })).count();
+        return Ok(Some((held as u64, bound.files().len() as u64)));
+    }
     let plan = pinned.events.plan(&[EventRead { names: None, prefix: None, start, end }]).await?;
     Ok(Some((plan.files.len() as u64, plan.files_total)))
 }

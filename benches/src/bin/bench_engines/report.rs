@@ -8,7 +8,6 @@ use muster_benches::Size;
 use crate::client::Cost;
 use crate::data::DataSet;
 use crate::measure::Row;
-use crate::shapes::Shape;
 
 /// The section's heading.
 pub const HEADING: &str = "## Engines\n";
@@ -87,7 +86,8 @@ pub fn markdown(report: &Report<'_>) -> String {
             "Each segment runs in every shape, in rounds, {} of them timed after one to warm up, and all shapes' ids are equal by md5; the run fails otherwise. Time is from sending \
              the statement until the last id is there; processor time, memory and what was read are Trino's own statistics. Figures are medians. `intersect` is a \
              subquery a leaf, combined by INTERSECT, UNION and EXCEPT, and `arms by user_id` arms over text ids in place of numbers: both are made for \
-             comparison and no strategies. `backend` is the whole way through Muster, by its own rule, with spooled results. The last row has the geometric mean of \
+             comparison and no strategies. `made, in place` are the generator's files as somebody else's, in folders of a day, read by Trino's Hive connector: their users \
+             have no numbers. `backend` is the whole way through Muster, by its own rule, with spooled results. The last row has the geometric mean of \
              the ratios to `arms`.\n",
             report.runs
         ),
@@ -135,7 +135,8 @@ fn tables(text: &mut String, rows: &[Row]) {
 
 /// A table of a row for each segment and a column for each shape, after columns of the row's own.
 fn table(text: &mut String, rows: &[Row], head: &[&str], front: &dyn Fn(&Row) -> Vec<String>, cell: &dyn Fn(&Row, &Typical) -> String) {
-    let names: Vec<&str> = head.iter().copied().chain(Shape::all().into_iter().map(|shape| shape.name())).collect();
+    let shapes = rows.first().map(|row| row.shapes.as_slice()).unwrap_or_default();
+    let names: Vec<&str> = head.iter().copied().chain(shapes.iter().map(|(shape, _)| shape.name())).collect();
     let _ = writeln!(text, "| segment | {} |\n| --- |{}", names.join(" | "), " ---: |".repeat(names.len()));
     for row in rows {
         let shapes = row.shapes.iter().map(|(_, costs)| cell(row, &typical(costs)));
@@ -146,7 +147,7 @@ fn table(text: &mut String, rows: &[Row], head: &[&str], front: &dyn Fn(&Row) ->
 
 /// A last row: the geometric mean over segments of each figure's ratio to the first shape's.
 fn means(text: &mut String, rows: &[Row], columns_before: usize, figures: &[&dyn Fn(&Typical) -> f64]) {
-    let shapes = Shape::all().len();
+    let shapes = rows.first().map_or(0, |row| row.shapes.len());
     let mean = |i: usize, figure: &dyn Fn(&Typical) -> f64| {
         let ratio = |row: &Row| {
             let of = |i: usize| row.shapes.get(i).map(|(_, costs)| figure(&typical(costs)).max(0.1));

@@ -1,12 +1,14 @@
 //! The shapes that a plan's SQL is measured in.
 //!
 //! Besides Muster's strategies there are two that are no strategies, so that what is said of them rests on figures: sets of users combined by
-//! `INTERSECT`, `UNION` and `EXCEPT`, one subquery a leaf; and arms over ids, which are text, in place of numbers.
+//! `INTERSECT`, `UNION` and `EXCEPT`, one subquery a leaf; and arms over ids, which are text, in place of numbers. Over events that somebody else writes
+//! there are the strategies alone: their users have ids only.
 
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use muster_benches::Result;
+use query_backends::{Backend, TrinoBackend};
 use segment_core::compile;
 use segment_core::dialect::Trino;
 use segment_core::lower::{AsOf, Lowered, Strategy, Tables};
@@ -31,9 +33,10 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// All of them, arms first.
-    pub fn all() -> Vec<Shape> {
-        Strategy::ALL.into_iter().map(Shape::Strategy).chain([Shape::Intersect, Shape::ByUserId]).collect()
+    /// Those of a state, arms first.
+    pub fn of(pinned: &Pinned) -> Vec<Shape> {
+        let others = if pinned.bound.is_none() { vec![Shape::Intersect, Shape::ByUserId] } else { Vec::new() };
+        Strategy::ALL.into_iter().map(Shape::Strategy).chain(others).collect()
     }
 
     pub fn name(self) -> &'static str {
@@ -44,13 +47,19 @@ impl Shape {
         }
     }
 
-    /// The plan as SQL over the pinned tables.
-    pub fn sql(self, plan: &Plan, pinned: &Pinned, catalog: &str) -> Result<String> {
-        let reads_events = plan.reads_events();
-        let tables: Vec<AsOf> = as_of(pinned, catalog)?.into_iter().filter(|t| reads_events || t.name != EVENTS).collect();
-        let arms = || -> Result<Query> { Ok(lowered(plan, Strategy::Arms)?.as_of(&tables).ast()) };
+    /// The plan as SQL over the pinned tables; the backend has seen to what it reads.
+    pub async fn sql(self, asked: &Asked, backend: &TrinoBackend, catalog: &str) -> Result<String> {
+        let (plan, pinned) = (&asked.plan, &asked.pinned);
+        let arms = || -> Result<Query> {
+            let reads_events = plan.reads_events();
+            let tables: Vec<AsOf> = as_of(pinned, catalog)?.into_iter().filter(|t| reads_events || t.name != EVENTS).collect();
+            Ok(lowered(plan, Strategy::Arms)?.as_of(&tables).ast())
+        };
         Ok(match self {
-            Shape::Strategy(strategy) => lowered(plan, strategy)?.as_of(&tables).sql(),
+            Shape::Strategy(strategy) => {
+                let query = query_backends::Query::new(plan.clone(), pinned.clone()).with_strategy(strategy);
+                backend.explain(&query).await?.sql.ok_or("the backend has no SQL")?
+            }
             Shape::Intersect => {
                 let plan = simplify(plan);
                 Query { with: arms()?.with, ..set(&plan, &plan.root)? }.to_string()
@@ -63,6 +72,13 @@ impl Shape {
             }
         })
     }
+}
+
+/// A plan over a state.
+#[derive(Debug)]
+pub struct Asked {
+    pub plan: Arc<Plan>,
+    pub pinned: Arc<Pinned>,
 }
 
 /// A plan in one of Muster's shapes, over tables of the names here.

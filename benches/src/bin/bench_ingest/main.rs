@@ -1,15 +1,18 @@
-//! How fast a server collects: events one a request, in batches and in lines, each answered when durable; and its memory under a steady rate.
+//! How fast a server collects: events one a request, in batches and in lines, each answered when durable; its memory under a steady rate; users read back
+//! meanwhile; and how soon what it acknowledged is counted.
 //!
-//! In: the address of a server, a write key, and the server's process id, for its processor time and memory. Out: a section of docs/benchmarks.md.
+//! In: the address of a server, its keys and data directory, and its process id, for its processor time and memory. Out: a section of docs/benchmarks.md.
 //! `scripts/bench-ingest` (`make bench-ingest`) starts the server. The load comes from the same machine, so it takes part of the processors;
-//! what the server took is measured by itself. Deliberately absent: whether the events can be found afterwards, which tests see to.
+//! what the server took is measured by itself. Deliberately absent: whether all events can be found afterwards, which tests see to.
 #![allow(clippy::print_stdout, reason = "what a tool for the command line is for")]
 
 mod bodies;
 mod connection;
+mod counts;
 mod fresh;
 mod load;
 mod process;
+mod reads;
 mod report;
 
 use std::net::SocketAddr;
@@ -39,6 +42,12 @@ struct Args {
     /// A write key.
     #[arg(long)]
     key: String,
+    /// A read key of the same workspace.
+    #[arg(long)]
+    read_key: String,
+    /// Its data directory, of which the workspace is `default`.
+    #[arg(long)]
+    data: PathBuf,
     /// Its process id.
     #[arg(long)]
     pid: u32,
@@ -84,14 +93,22 @@ async fn run(args: Args) -> Result<()> {
         load("5,000 lines a request", Shape::Lines(LINES), 4, None, time),
         load("events, one a request, 2,000 a second", Shape::Single, 16, Some(STEADY_RATE), Duration::from_secs(args.steady_seconds)),
     ];
-    let mut rows = Vec::new();
+    let (mut rows, mut read) = (Vec::new(), Vec::new());
     for load in loads {
-        let row = load::run(load, &args).await?;
+        // Reads go beside what comes one by one: at full speed, and steadily.
+        let row = if let Shape::Single = load.shape {
+            let (row, reads) = tokio::try_join!(load::run(load, &args), reads::beside(load.name, &args, load.time))?;
+            read.push(reads);
+            row
+        } else {
+            load::run(load, &args).await?
+        };
         println!("{}", report::line(&row));
         rows.push(row);
     }
     let fresh = fresh::run(&args, STEADY_RATE, time).await?;
-    let text = report::section(&rows, &fresh, &machine);
+    let counted = counts::run(&args, &args.data, STEADY_RATE, time).await?;
+    let text = report::section(&rows, &read, [&fresh, &counted], &machine);
     match &args.out {
         Some(path) => std::fs::write(path, replaced(&std::fs::read_to_string(path)?, report::HEADING, &text))?,
         None => println!("\n{text}"),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use hdrhistogram::Histogram;
 
 use super::load::Measured;
+use super::reads::{RATE, Reads};
 
 /// The section's heading.
 pub const HEADING: &str = "## Collecting\n";
@@ -16,7 +17,7 @@ pub fn line(row: &Measured) -> String {
 }
 
 /// The section.
-pub fn section(rows: &[Measured], fresh: &Histogram<u64>, machine: &str) -> String {
+pub fn section(rows: &[Measured], read: &[Reads], [fresh, counted]: [&Histogram<u64>; 2], machine: &str) -> String {
     let mut out = format!(
         "{HEADING}\nWritten by `{}`: `muster serve` and the load beside it, everything on {machine}.\n\nEvery answer means that the events are on disk. \
          Latencies are of requests, in milliseconds, under a rate from when they were due; processor time is the server's, in microseconds an event; memory is what is \
@@ -40,25 +41,52 @@ pub fn section(rows: &[Measured], fresh: &Histogram<u64>, machine: &str) -> Stri
             row.cpu_us_per_event,
         );
     }
-    let at = |quantile: f64| fresh.value_at_quantile(quantile) as f64 / 1_000.0;
-    let _ = writeln!(
-        out,
-        "\nHow fresh: 2,000 events a second in batches of 100, from the answer to the commit that every query sees: {:.0} ms at the median, {:.0} ms at the 99th percentile, {:.0} ms at most.",
-        at(0.5),
-        at(0.99),
-        at(1.0),
-    );
+    for reads in read {
+        let at = |quantile: f64| at(&reads.latency, quantile);
+        let _ = writeln!(
+            out,
+            "\nUsers read back, {RATE} a second, beside \"{}\": {:.1} ms at the median, {:.1} ms at the 99th percentile, {:.1} ms at most, from when each was due; {} of {} were there, {} refused.",
+            reads.beside,
+            at(0.5),
+            at(0.99),
+            at(1.0),
+            reads.found,
+            reads.latency.len(),
+            reads.refused,
+        );
+    }
+    let ends = [
+        ("to the commit that every query sees", fresh),
+        ("until a count by the embedded engine, in a process of its own, has it", counted),
+    ];
+    for (end, times) in ends {
+        let at = |quantile: f64| at(times, quantile);
+        let _ = writeln!(
+            out,
+            "\nHow fresh: beside 2,000 events a second in batches of 100, from the answer {end}: {:.0} ms at the median, {:.0} ms at the 99th percentile, {:.0} ms at most; {} times.",
+            at(0.5),
+            at(0.99),
+            at(1.0),
+            times.len(),
+        );
+    }
     out
 }
 
 /// What was asked for besides which server it is.
 fn arguments() -> Vec<String> {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    let pairs =
-        given.chunks(2).filter(|pair| !pair.first().is_some_and(|name| matches!(name.as_str(), "--to" | "--key" | "--pid" | "--out")));
+    let pairs = given.chunks(2).filter(|pair| {
+        !pair.first().is_some_and(|name| matches!(name.as_str(), "--to" | "--key" | "--read-key" | "--data" | "--pid" | "--out"))
+    });
     pairs.flatten().cloned().collect()
 }
 
 fn ms(row: &Measured, quantile: f64) -> f64 {
-    row.latency.value_at_quantile(quantile) as f64 / 1_000.0
+    at(&row.latency, quantile)
+}
+
+/// A quantile of times in microseconds, in milliseconds.
+fn at(times: &Histogram<u64>, quantile: f64) -> f64 {
+    times.value_at_quantile(quantile) as f64 / 1_000.0
 }
