@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/muster/target
 export MUSTER_DEMO_DATA ?= $(CURDIR)/data/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-all soak bench bench-engines bench-ingest engines engines-stop fmt lint clean-data
+.PHONY: help demo build test test-all soak fuzz bench bench-engines bench-ingest engines engines-stop fmt lint clean-data
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ test-all: ## The same, and the long suites over Trino and S3
 
 soak: ## Compare the engine with the oracle over a million random trees (hours)
 	@scripts/soak
+
+fuzz: ## Throw random bytes at every parser, a minute each (scripts/fuzz --seconds N TARGET)
+	@scripts/fuzz
 
 bench: ## Measure speed against other engines, into docs/benchmarks.md (long; --quick: scripts/bench --quick)
 	@scripts/bench
