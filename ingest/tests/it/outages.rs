@@ -24,7 +24,7 @@ const AWAY: Duration = Duration::from_secs(5);
 const SENT: usize = 10;
 const PAUSE: Duration = Duration::from_millis(50);
 /// The most messages that are sent in all.
-const MESSAGES: usize = 20_000;
+const MESSAGES: usize = 100_000;
 /// How long acknowledging a request may take, whatever is away, on a machine with other things to do.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 /// How long it may take until a user is read, or refused: for what is not published, and for Cassandra.
