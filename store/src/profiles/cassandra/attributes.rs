@@ -3,7 +3,7 @@
 //! A place (the attribute itself, or a leaf below an object) has a column for its values, and perhaps a narrower one from before its
 //! type widened. What does not convert is in the map `raw`. Of a place's columns the widest that has a value counts, and `raw` counts
 //! where none has. So whoever writes clears what counts before the place written to, and what counts after it may stay:
-//! a plain value writes one cell and no tombstone, whatever was there. Null clears everything.
+//! a plain value writes one cell and no tombstone, whatever was there. Null clears everything, and is in `raw` itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +16,9 @@ use super::cells::{self, Cell};
 use crate::columns::{at, leaves};
 use crate::error::{Result, StoreError};
 use crate::profiles::AttributeWrite;
+
+/// What `raw` has of an attribute that was cleared: JSON's null, so that it is known when.
+pub(crate) const CLEARED: &str = "null";
 
 /// Attributes with the places of their columns in a list of columns.
 #[derive(Debug)]
@@ -131,6 +134,32 @@ impl Attributes {
             if let Some(value) = self.value(place, row, from, zone)? {
                 out.insert(name.clone(), value);
             }
+        }
+        Ok(out)
+    }
+
+    /// The columns of attributes' own places, not of those below objects.
+    pub(crate) fn own_columns(&self) -> impl Iterator<Item = &str> {
+        self.fields.values().flat_map(|place| &place.columns).map(|&at| self.columns[at].0.as_str())
+    }
+
+    /// The values in a row's columns, which begin at `from`, as they were written, each with its time of writing: those of
+    /// [`Attributes::own_columns`] follow the columns.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` for a value without a time.
+    pub(crate) fn written(&self, row: &[Option<&[u8]>], from: usize) -> Result<BTreeMap<String, (i64, Value)>> {
+        let cell = |at: usize| row.get(at).copied().flatten();
+        let (mut out, mut times) = (BTreeMap::new(), from + self.columns.len());
+        for (name, place) in &self.fields {
+            // A write of an attribute writes to one of its own columns, whatever is below.
+            let counts = place.columns.iter().position(|&at| cell(from + at).is_some());
+            if let Some((i, value)) = counts.zip(self.value(place, row, from, None)?) {
+                let time = cell(times + i).ok_or_else(|| StoreError::corrupt_plain(format!("Cassandra tells no time of \"{name}\"")))?;
+                out.insert(name.clone(), (cells::bigint(time)?, value));
+            }
+            times += place.columns.len();
         }
         Ok(out)
     }

@@ -10,7 +10,7 @@ use scylla::statement::batch::{Batch, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 use segment_core::catalog::Catalog;
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, CLEARED};
 use super::cells::{Cell, Cells};
 use super::changes::{Changes, now_us};
 use super::client::rows_of;
@@ -136,18 +136,17 @@ impl ProfileWriter {
     /// The cells of `raw` and of all columns.
     fn cells(&self, said: &BTreeMap<&String, &AttributeWrite>) -> Result<Vec<Cell>> {
         let mut columns = vec![Cell::Unset; self.attributes.columns().len()];
-        let (mut kept, mut forgotten) = (Vec::new(), Vec::new());
+        let mut kept = Vec::new();
         for (name, said) in said {
             self.attributes.put(name, said, &mut columns)?;
             match said {
                 AttributeWrite::Raw(json) => kept.push((name.as_str(), json.as_str())),
-                AttributeWrite::Null => forgotten.push(name.as_str()),
+                AttributeWrite::Null => kept.push((name.as_str(), CLEARED)),
                 AttributeWrite::Value(_) => {}
             }
         }
-        let mut cells = Vec::with_capacity(columns.len() + 2);
+        let mut cells = Vec::with_capacity(columns.len() + 1);
         cells.push(if kept.is_empty() { Cell::Unset } else { Cell::text_map(kept.into_iter()) });
-        cells.push(if forgotten.is_empty() { Cell::Unset } else { Cell::texts(forgotten.into_iter()) });
         cells.extend(columns);
         Ok(cells)
     }
@@ -189,7 +188,7 @@ impl Statements {
         let prepare = |cql: Cql| async move { keyspace.cassandra.prepare(cql.build(), "prepare writing profiles").await };
         let update = || Cql::new("UPDATE").table(keyspace.name(), "profiles").word("USING TIMESTAMP ? SET");
         let key = "WHERE user_id = ? AND user_no = ?";
-        let mut all = update().word("has_profile = ?, raw = raw + ?, raw = raw - ?");
+        let mut all = update().word("has_profile = ?, raw = raw + ?");
         for column in attributes.columns() {
             all = all.word(",").name(column).word("= ?");
         }
