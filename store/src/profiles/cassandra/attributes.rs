@@ -4,10 +4,14 @@
 //! type widened. What does not convert is in the map `raw`. Of a place's columns the widest that has a value counts, and `raw` counts
 //! where none has. So whoever writes clears what counts before the place written to, and what counts after it may stay:
 //! a plain value writes one cell and no tombstone, whatever was there. Null clears everything.
+//!
+//! An attribute that is a map has two columns. One holds `{}` where there is a map, the other, a map of Cassandra's, the values of its keys, so each is
+//! written and removed by itself, removed by a null that stays. (Maps inside objects are a part of the object's value.)
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use segment_core::catalog::{Catalog, ColumnKind, Field, Scope};
+use segment_core::convert::{from_json_column, to_json};
 use segment_core::time::Zone;
 use segment_core::types::Type;
 use segment_core::value::Value;
@@ -17,11 +21,38 @@ use crate::columns::{at, leaves};
 use crate::error::{Result, StoreError};
 use crate::profiles::AttributeWrite;
 
+/// What stands in the column that an attribute's map has besides that of its keys.
+pub(crate) const EMPTY_MAP: &str = "{}";
+
+/// What stands in place of the value of a key that was removed: JSON's null, so that it is known when, for as long as the map is there.
+const REMOVED: &str = "null";
+
+/// The column of the keys of an attribute that is a map, by the name of its other column. Names of columns begin with a number that each has for
+/// itself, so none is called so.
+pub(crate) fn keys_column(column: &str) -> String {
+    format!("{column}_keys")
+}
+
+/// The columns of an attribute's map, if it is one: that of its presence, and that of its keys.
+pub(crate) fn map_columns(field: &Field) -> Option<(&str, String)> {
+    let column = field.columns.iter().find(|c| c.path.is_empty())?;
+    matches!(field.ty, Type::Map(_)).then(|| (column.name.as_str(), keys_column(&column.name)))
+}
+
 /// Attributes with the places of their columns in a list of columns.
 #[derive(Debug)]
 pub(crate) struct Attributes {
-    columns: Vec<(String, ColumnKind)>,
+    columns: Vec<(String, Holds)>,
     fields: BTreeMap<String, Place>,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// Values of a kind.
+    Values(ColumnKind),
+    /// Keys of maps with their values as JSON.
+    Keys,
 }
 
 /// A value's place: the attribute's own, or one below an object.
@@ -31,6 +62,8 @@ struct Place {
     ty: Type,
     /// Its columns, the widest first.
     columns: Vec<usize>,
+    /// The column of a map's keys.
+    keys: Option<usize>,
     below: Vec<(String, Place)>,
 }
 
@@ -66,7 +99,12 @@ impl Attributes {
         let mut columns = Vec::new();
         for column in column.with_before().filter(|c| is_there(&c.name)) {
             columns.push(self.columns.len());
-            self.columns.push((column.name.clone(), column.kind));
+            self.columns.push((column.name.clone(), Holds::Values(column.kind)));
+        }
+        let mut keys = None;
+        if let Some(name) = map_columns(field).filter(|_| path.is_empty()).map(|(_, name)| name).filter(|name| is_there(name)) {
+            keys = Some(self.columns.len());
+            self.columns.push((name, Holds::Keys));
         }
         let mut below = Vec::new();
         if let Type::Object(fields) = ty {
@@ -76,7 +114,7 @@ impl Attributes {
                 path.pop();
             }
         }
-        Ok(Place { path: path.clone(), ty: ty.clone(), columns, below })
+        Ok(Place { path: path.clone(), ty: ty.clone(), columns, keys, below })
     }
 
     /// The columns, in the order of cells.
@@ -84,7 +122,13 @@ impl Attributes {
         self.columns.iter().map(|(name, _)| name.as_str())
     }
 
-    /// Puts what is said of an attribute into the cells. Whether `raw` has to forget or to hold it is the caller's to see to.
+    /// Whether a column, by its place, is one of keys.
+    pub(crate) fn has_keys(&self, at: usize) -> bool {
+        self.columns.get(at).is_some_and(|(_, holds)| *holds == Holds::Keys)
+    }
+
+    /// Puts what is said of an attribute into the cells; into those of columns of keys what is added, or null for all to go. Whether `raw` has
+    /// to forget or to hold it is the caller's to see to.
     ///
     /// # Errors
     ///
@@ -95,7 +139,17 @@ impl Attributes {
             (AttributeWrite::Value(value), place) => {
                 let place = place.ok_or_else(unknown)?;
                 if self.put_value(place, value, cells) != leaves(value) {
-                    return Err(StoreError::Invalid(format!("the catalog has no column for a part of a value of \"{name}\"")));
+                    return Err(no_column(name));
+                }
+            }
+            (AttributeWrite::Entries(entries), place) => {
+                let place = place.ok_or_else(unknown)?;
+                let (Some(keys), [column]) = (place.keys, &place.columns[..]) else { return Err(no_column(name)) };
+                cells[*column] = Cell::text(EMPTY_MAP);
+                let json = |value: &Option<Value>| value.as_ref().map_or_else(|| REMOVED.to_owned(), to_json);
+                let texts: Vec<(&str, String)> = entries.iter().map(|(key, value)| (key.as_str(), json(value))).collect();
+                if !texts.is_empty() {
+                    cells[keys] = Cell::text_map(texts.iter().map(|(key, json)| (*key, json.as_str())));
                 }
             }
             (AttributeWrite::Raw(_) | AttributeWrite::Null, Some(place)) => clear(place, cells),
@@ -110,7 +164,7 @@ impl Attributes {
         let found = at(value, &place.path);
         let fitting = found.and_then(|v| {
             let mut columns = place.columns.iter().enumerate();
-            columns.find_map(|(i, &at)| Some((i, at, Cell::of(self.columns.get(at)?.1, v)?)))
+            columns.find_map(|(i, &at)| Some((i, at, Cell::of(self.kind(at)?, v)?)))
         });
         let cleared = match fitting {
             Some((i, at, cell)) => {
@@ -122,6 +176,13 @@ impl Attributes {
         };
         cleared.iter().for_each(|&at| cells[at] = Cell::Null);
         put + place.below.iter().map(|(_, place)| self.put_value(place, value, cells)).sum::<usize>()
+    }
+
+    fn kind(&self, at: usize) -> Option<ColumnKind> {
+        match self.columns.get(at)?.1 {
+            Holds::Values(kind) => Some(kind),
+            Holds::Keys => None,
+        }
     }
 
     /// The values in a row's columns, which begin at `from`. With a zone, values from before a widening are widened.
@@ -138,7 +199,7 @@ impl Attributes {
     fn value(&self, place: &Place, row: &[Option<&[u8]>], from: usize, zone: Option<&Zone>) -> Result<Option<Value>> {
         for &at in &place.columns {
             let Some(bytes) = row.get(from + at).copied().flatten() else { continue };
-            let kind = self.columns[at].1;
+            let Some(kind) = self.kind(at) else { continue };
             if kind == ColumnKind::Presence {
                 let mut fields = BTreeMap::new();
                 for (name, place) in &place.below {
@@ -148,7 +209,12 @@ impl Attributes {
                 }
                 return Ok(Some(Value::Object(fields)));
             }
-            let value = cells::value(kind, &place.ty, bytes)?;
+            let mut value = cells::value(kind, &place.ty, bytes)?;
+            if let (Some(keys), Some(Value::Map(map))) = (place.keys, &mut value)
+                && let Some(bytes) = row.get(from + keys).copied().flatten()
+            {
+                add_keys(map, &place.ty, bytes)?;
+            }
             return Ok(match (value, zone) {
                 (Some(value), Some(zone)) => Some(widened(value, &place.ty, zone)),
                 (value, _) => value,
@@ -158,8 +224,23 @@ impl Attributes {
     }
 }
 
+fn no_column(name: &str) -> StoreError {
+    StoreError::Invalid(format!("the catalog has no column for a part of a value of \"{name}\""))
+}
+
+/// Adds the keys of a map with their values, without those that were removed.
+fn add_keys(map: &mut BTreeMap<String, Value>, ty: &Type, bytes: &[u8]) -> Result<()> {
+    let Type::Map(values) = ty else { return Ok(()) };
+    for pair in cells::texts(bytes, 2)?.chunks_exact(2) {
+        if let Some(value) = from_json_column(pair[1], values) {
+            map.insert(pair[0].to_owned(), value);
+        }
+    }
+    Ok(())
+}
+
 fn clear(place: &Place, cells: &mut [Cell]) {
-    place.columns.iter().for_each(|&at| cells[at] = Cell::Null);
+    place.columns.iter().chain(&place.keys).for_each(|&at| cells[at] = Cell::Null);
     place.below.iter().for_each(|(_, place)| clear(place, cells));
 }
 

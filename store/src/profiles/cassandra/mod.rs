@@ -25,6 +25,7 @@ mod table;
 pub(crate) mod testing;
 mod ties;
 mod together;
+mod whole_maps;
 pub(crate) mod writes;
 
 pub(crate) use client::rows_of;
