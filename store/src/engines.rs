@@ -51,6 +51,18 @@ pub fn lake_of(setting: impl Fn(&str) -> Result<String, String>) -> Result<LakeC
 ///
 /// As [`setting`].
 pub fn cassandra(keyspace_prefix: impl Into<String>) -> Result<CassandraConfig, String> {
+    cassandra_of(keyspace_prefix, setting)
+}
+
+/// The same by settings from elsewhere than the environment, for engines of a test's own.
+///
+/// # Errors
+///
+/// Those of `setting`.
+pub fn cassandra_of(
+    keyspace_prefix: impl Into<String>,
+    setting: impl Fn(&str) -> Result<String, String>,
+) -> Result<CassandraConfig, String> {
     let points = setting("MUSTER_CASSANDRA_CONTACT_POINTS")?;
     Ok(CassandraConfig {
         local_datacenter: Some(setting("MUSTER_CASSANDRA_LOCAL_DATACENTER")?),

@@ -7,10 +7,9 @@ use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ingest::collect::KeyHash;
-use ingest::publish::{PublishError, UserNow};
+use ingest::publish::UserNow;
 use segment_core::json::Json;
 use segment_core::time::format_instant;
-use store::StoreError;
 
 use super::Serving;
 
@@ -26,9 +25,6 @@ pub(super) async fn handle(State(serving): State<Arc<Serving>>, Path(id): Path<S
     match serving.publishing.user(&workspace, &id).await {
         Ok(Some(user)) => answer(StatusCode::OK, &shown(id, user)),
         Ok(None) => refused(StatusCode::NOT_FOUND, "not_found", "there is no such user"),
-        Err(PublishError::Store(StoreError::Invalid(_))) => {
-            refused(StatusCode::NOT_IMPLEMENTED, "not_supported", "profiles in Cassandra are read there")
-        }
         Err(e) => {
             let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &e.told());
             response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static(RETRY_AFTER_S));

@@ -4,4 +4,5 @@
 mod check;
 mod proxy;
 mod routing;
+mod serve;
 mod world;

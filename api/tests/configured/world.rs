@@ -66,8 +66,8 @@ impl World {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    /// Runs the binary with the data directory's configuration and nothing of the environment's.
-    pub fn run(&self, arguments: &[&str], settings: &[&str]) -> Ran {
+    /// The binary with the data directory's configuration and nothing of the environment's.
+    pub fn command(&self, arguments: &[&str], settings: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
         command.args(arguments).args(["--data", "data"]).current_dir(self.folder.path()).stdin(Stdio::null());
         for setting in settings {
@@ -76,7 +76,12 @@ impl World {
         for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("MUSTER_")) {
             command.env_remove(name);
         }
-        let output = command.output().unwrap();
+        command
+    }
+
+    /// Runs it.
+    pub fn run(&self, arguments: &[&str], settings: &[&str]) -> Ran {
+        let output = self.command(arguments, settings).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ran { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
     }

@@ -36,7 +36,7 @@ impl Publishing {
     /// # Errors
     ///
     /// `Store(Busy)` while an import has the workspace, or so much is not published that it cannot be told; `Store(NotFound)` without the workspace;
-    /// `Store(Invalid)` for profiles that are not embedded.
+    /// `Store(Unavailable)` if Cassandra does not answer in a few seconds, where profiles are there.
     pub async fn user(&self, workspace: &str, user_id: &str) -> Result<Option<UserNow>, PublishError> {
         let lane = self.lane(workspace).await?;
         let mut published = lane.published.subscribe();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use segment_core::catalog::{Catalog, Scope};
 use segment_core::time::{INSTANT_MAX, Zone, format_instant, parse_instant};
 use segment_core::types::Type;
-use store::{DataFileInfo, EventRead, FilePlace, Profile, Store, Workspace};
+use store::{EventRead, LakeReader, Profile, Store, StoreConfig, Workspace};
 use tempfile::TempDir;
 
 /// 2024-06-01T00:00:00Z.
@@ -25,6 +25,8 @@ pub struct World {
     pub folder: TempDir,
     pub store: Store,
     pub workspace: Workspace,
+    /// Where it keeps what is not in its directory.
+    pub config: StoreConfig,
     pub now: i64,
 }
 
@@ -45,10 +47,19 @@ impl World {
     }
 
     pub async fn in_zone(zone: &str) -> Self {
+        Self::over(StoreConfig::default(), "w", zone).await
+    }
+
+    pub async fn over(config: StoreConfig, workspace: &str, zone: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path().join("data")).await.unwrap();
-        let workspace = store.create_workspace("w", zone).await.unwrap();
-        Self { folder, store, workspace, now: NOW }
+        let store = Store::open_with(folder.path().join("data"), config.clone()).await.unwrap();
+        let workspace = store.create_workspace(workspace, zone).await.unwrap();
+        Self { folder, store, workspace, config, now: NOW }
+    }
+
+    /// A store of its own, as of another process.
+    pub async fn another_store(&self) -> Store {
+        Store::open_existing_with(self.path("data"), self.config.clone()).await.unwrap()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -125,16 +136,12 @@ impl World {
             .map(|(c, name)| (c.name.clone(), std::iter::once(name).chain(c.path.clone()).collect::<Vec<_>>().join(".")))
             .collect();
         assert!(columns.len() >= labels.len());
-        let path = |file: &DataFileInfo| match &file.place {
-            FilePlace::Local(path) => path.clone(),
-            FilePlace::Object(uri) => panic!("{uri} is not local"),
-        };
-        plan.files.iter().flat_map(|file| read(&path(file), &labels)).collect()
+        plan.files.iter().flat_map(|file| read(pinned.events.open(file).unwrap(), &labels)).collect()
     }
 }
 
-fn read(path: &Path, labels: &BTreeMap<String, String>) -> Vec<Event> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
+fn read(file: LakeReader, labels: &BTreeMap<String, String>) -> Vec<Event> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
     let mut out = Vec::new();
     for batch in reader.map(Result::unwrap) {
         let text = |name: &str, row| batch.column_by_name(name).unwrap().as_string::<i32>().value(row).to_owned();

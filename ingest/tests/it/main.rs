@@ -4,9 +4,13 @@
 mod again;
 mod bounded;
 mod common;
+#[cfg(feature = "collect")]
+mod elsewhere;
 mod formats;
 mod learning;
 mod mapping;
+#[cfg(feature = "collect")]
+mod outages;
 #[cfg(feature = "collect")]
 mod published;
 #[cfg(feature = "recipes")]
@@ -14,3 +18,5 @@ mod real;
 #[cfg(feature = "recipes")]
 mod recipes;
 mod rejects;
+#[cfg(feature = "collect")]
+mod stream;

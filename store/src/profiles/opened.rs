@@ -116,17 +116,20 @@ impl Workspace {
         Ok(())
     }
 
-    /// What the last commit has of a user; a commit that is about to become visible may be in it. Fast where stores stay open.
+    /// What the last commit has of a user; a commit that is about to become visible may be in it. Fast where stores stay open, and with profiles in
+    /// Cassandra, where it is one read of one row, whoever wrote it.
     ///
     /// # Errors
     ///
-    /// `Busy` while another process writes to the workspace; `Invalid` for profiles that are not embedded.
+    /// `Busy` while another process writes to the workspace; `Unavailable` if Cassandra cannot be reached or does not answer within a few seconds,
+    /// where profiles are there.
     pub async fn user(&self, user_id: &str) -> Result<Option<UserFacts>> {
-        let users = self.shared.layout.users(self.name());
         #[cfg(feature = "cassandra")]
-        if self.shared.cassandra.is_some() {
-            return Err(StoreError::Invalid("profiles in Cassandra are read there".to_owned()));
+        if let Some(cassandra) = &self.shared.cassandra {
+            let state = self.shared.meta.state(self.name()).await?;
+            return cassandra.user(self.name(), &self.shared.layout.profiles(self.name()), &state, user_id).await;
         }
+        let users = self.shared.layout.users(self.name());
         let opened = &self.shared.opened;
         for _ in 0..READ_STEPS_MAX {
             let open = opened.inner().open.get(self.name()).cloned();

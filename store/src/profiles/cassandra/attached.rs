@@ -10,17 +10,22 @@ use segment_core::time::format_instant;
 use tokio::sync::OnceCell;
 
 use super::client::Cassandra;
+use super::error::{CassandraError, CassandraFault};
 use super::handle::CassandraProfiles;
 use super::keyspace::{Keyspace, keyspace_name};
 use super::mirror::{Mirror, since};
+use super::user::UserReader;
 use crate::config::CassandraConfig;
 use crate::error::{Result, StoreError};
-use crate::profiles::{ProfilesSnapshot, profiles_schema};
+use crate::meta::State;
+use crate::profiles::{ProfilesSnapshot, UserFacts, profiles_schema};
 
 /// How long a failed connection is not tried again by those who have something to go on with.
 const PAUSE: Duration = Duration::from_secs(5);
 /// How long a query that has an older mirror waits for it to follow. What takes longer goes on meanwhile.
 const REFRESH_WAIT: Duration = Duration::from_secs(15);
+/// How long whoever reads one user waits for it, the connection included.
+const USER_WAIT: Duration = Duration::from_secs(5);
 /// The file that tells data directories apart, in a workspace's folder.
 const OWNER: &str = "cassandra.owner";
 
@@ -30,11 +35,13 @@ pub(crate) struct AttachedCassandra {
     connection: OnceCell<Arc<Cassandra>>,
     failed: Mutex<Option<Instant>>,
     keyspaces: Mutex<HashMap<String, Keyspace>>,
+    /// By workspace, with the version of the state that they were last seen to fit.
+    readers: Mutex<HashMap<String, (u64, UserReader)>>,
 }
 
 impl AttachedCassandra {
     pub(crate) fn new(config: CassandraConfig) -> Self {
-        Self { config, connection: OnceCell::new(), failed: Mutex::default(), keyspaces: Mutex::default() }
+        Self { config, connection: OnceCell::new(), failed: Mutex::default(), keyspaces: Mutex::default(), readers: Mutex::default() }
     }
 
     async fn connected(&self) -> Result<&Arc<Cassandra>> {
@@ -81,10 +88,10 @@ impl AttachedCassandra {
                 return Ok(snapshot);
             }
             if has(since(Duration::from_secs(self.config.mirror_behind_max_s))) {
-                return self.followed(workspace, &mirrored, catalog, at_least, snapshot).await;
+                return self.followed(workspace, folder, catalog, at_least, snapshot).await;
             }
         }
-        let refreshed = match self.mirror(workspace, &mirrored).await {
+        let refreshed = match self.mirror(workspace, folder).await {
             // Nobody wrote yet.
             Err(StoreError::NotFound(_)) if at_least == 0 => return Ok(ProfilesSnapshot::new(Vec::new(), profiles_schema(catalog))),
             Ok(mirror) => mirror.within(catalog, age_max, at_least).await,
@@ -143,19 +150,60 @@ impl AttachedCassandra {
         ))
     }
 
-    async fn mirror(&self, workspace: &str, folder: &Path) -> Result<Mirror> {
-        let known = self.keyspaces.lock().ok().and_then(|k| k.get(workspace).cloned());
-        let keyspace = match known {
-            Some(keyspace) => keyspace,
-            None => {
-                let keyspace = Keyspace::open_owned(self.connected().await?, workspace, &owner_of(folder)?).await?;
-                if let Ok(mut keyspaces) = self.keyspaces.lock() {
-                    keyspaces.insert(workspace.to_owned(), keyspace.clone());
-                }
-                keyspace
-            }
+    /// What is stored of a user: one read of one row.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if Cassandra cannot be reached, or does not answer within [`USER_WAIT`]; also for a moment after such a failure, without waiting again.
+    pub(crate) async fn user(&self, workspace: &str, folder: &Path, state: &State, user_id: &str) -> Result<Option<UserFacts>> {
+        // Nothing is committed, and whoever is first may be making the tables.
+        if state.profiles.version == 0 {
+            return Ok(None);
+        }
+        let what = "read a user";
+        if self.failed_lately() {
+            return Err(CassandraError::new(CassandraFault::Unreachable, "it did not answer a moment ago").during(what));
+        }
+        let read = async { self.reader(workspace, folder, state).await?.read(user_id).await };
+        let done = tokio::time::timeout(USER_WAIT, read).await.unwrap_or_else(|_| {
+            Err(CassandraError::new(CassandraFault::Timeout, format!("no answer within {} s", USER_WAIT.as_secs())).during(what))
+        });
+        if done.as_ref().err().and_then(CassandraError::fault_of).is_some_and(CassandraFault::is_retryable) {
+            self.note_failure();
+        }
+        done
+    }
+
+    /// A reader of all columns that a state's catalog has.
+    async fn reader(&self, workspace: &str, folder: &Path, state: &State) -> Result<UserReader> {
+        let known = self.readers.lock().ok().and_then(|r| r.get(workspace).cloned());
+        let reader = match known {
+            Some((version, reader)) if version == state.version => return Ok(reader),
+            Some((_, reader)) if reader.reads(&state.catalog) => reader,
+            _ => UserReader::open(&self.keyspace(workspace, folder).await?, &state.catalog).await?,
         };
-        Ok(Mirror::new(&keyspace, folder))
+        if let Ok(mut readers) = self.readers.lock() {
+            readers.insert(workspace.to_owned(), (state.version, reader.clone()));
+        }
+        Ok(reader)
+    }
+
+    async fn mirror(&self, workspace: &str, folder: &Path) -> Result<Mirror> {
+        Ok(Mirror::new(&self.keyspace(workspace, folder).await?, &folder.join("mirror")))
+    }
+
+    /// The keyspace of a workspace's profiles, remembered.
+    async fn keyspace(&self, workspace: &str, folder: &Path) -> Result<Keyspace> {
+        if let Some(keyspace) = self.keyspaces.lock().ok().and_then(|k| k.get(workspace).cloned()) {
+            return Ok(keyspace);
+        }
+        // Empty before the first import.
+        let owner = read_owner(&folder.join(OWNER))?.unwrap_or_default();
+        let keyspace = Keyspace::open_owned(self.connected().await?, workspace, &owner).await?;
+        if let Ok(mut keyspaces) = self.keyspaces.lock() {
+            keyspaces.insert(workspace.to_owned(), keyspace.clone());
+        }
+        Ok(keyspace)
     }
 }
 
@@ -194,12 +242,6 @@ fn owner(folder: &Path) -> Result<String> {
     };
     write().map_err(|e| StoreError::io("write", &path, e))?;
     Ok(owner)
-}
-
-/// The id of the directory whose mirror is in a folder; empty before the first import.
-fn owner_of(mirror: &Path) -> Result<String> {
-    let owner = mirror.parent().map(|folder| read_owner(&folder.join(OWNER))).transpose()?;
-    Ok(owner.flatten().unwrap_or_default())
 }
 
 fn read_owner(path: &Path) -> Result<Option<String>> {

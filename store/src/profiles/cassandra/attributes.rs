@@ -3,7 +3,7 @@
 //! A place (the attribute itself, or a leaf below an object) has a column for its values, and perhaps a narrower one from before its
 //! type widened. What does not convert is in the map `raw`. Of a place's columns the widest that has a value counts, and `raw` counts
 //! where none has. So whoever writes clears what counts before the place written to, and what counts after it may stay:
-//! a plain value writes one cell and no tombstone, whatever was there. Null clears everything.
+//! a plain value writes one cell and no tombstone, whatever was there. Null clears everything, and is in `raw` itself.
 //!
 //! An attribute that is a map has two columns. One holds `{}` where there is a map, the other, a map of Cassandra's, the values of its keys, so each is
 //! written and removed by itself, removed by a null that stays. (Maps inside objects are a part of the object's value.)
@@ -20,6 +20,9 @@ use super::cells::{self, Cell};
 use crate::columns::{at, leaves};
 use crate::error::{Result, StoreError};
 use crate::profiles::AttributeWrite;
+
+/// What `raw` has of an attribute that was cleared: JSON's null, so that it is known when.
+pub(crate) const CLEARED: &str = "null";
 
 /// What stands in the column that an attribute's map has besides that of its keys.
 pub(crate) const EMPTY_MAP: &str = "{}";
@@ -196,7 +199,56 @@ impl Attributes {
         Ok(out)
     }
 
+    /// The columns of which the time is read with them: attributes' own, not those below objects.
+    pub(crate) fn timed_columns(&self) -> impl Iterator<Item = &str> {
+        self.fields.values().flat_map(|place| place.columns.iter().chain(&place.keys)).map(|&at| self.columns[at].0.as_str())
+    }
+
+    /// What was said of attributes by the columns of a row, which begin at `from`, as it was written, each with the timestamp of the write: those of
+    /// [`Attributes::timed_columns`] follow the columns, of each key where the column is one of keys.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` for a value without a time.
+    pub(crate) fn written(&self, row: &[Option<&[u8]>], from: usize) -> Result<Vec<(&str, i64, AttributeWrite)>> {
+        let cell = |at: usize| row.get(at).copied().flatten();
+        let (mut out, mut times) = (Vec::new(), from + self.columns.len());
+        for (name, place) in &self.fields {
+            let no_time = || StoreError::corrupt_plain(format!("Cassandra tells no time of \"{name}\""));
+            // A write of an attribute writes to one of its own columns, whatever is below.
+            let counts = place.columns.iter().position(|&at| cell(from + at).is_some());
+            let value = self.value_without_keys(place, row, from, None)?;
+            let keys = place.keys.filter(|_| value.is_some());
+            if let Some((i, value)) = counts.zip(value) {
+                let time = cell(times + i).ok_or_else(no_time)?;
+                out.push((name.as_str(), cells::bigint(time)?, AttributeWrite::Value(value)));
+            }
+            times += place.columns.len() + usize::from(place.keys.is_some());
+            if let (Some(texts), Type::Map(values)) = (keys.and_then(|keys| cell(from + keys)), &place.ty) {
+                let (texts, times) = (cells::texts(texts, 2)?, cells::bigints(cell(times - 1).ok_or_else(no_time)?)?);
+                if texts.len() != 2 * times.len() {
+                    return Err(no_time());
+                }
+                for (pair, time) in texts.chunks_exact(2).zip(times) {
+                    let entry = BTreeMap::from([(pair[0].to_owned(), from_json_column(pair[1], values))]);
+                    out.push((name.as_str(), time, AttributeWrite::Entries(entry)));
+                }
+            }
+        }
+        Ok(out)
+    }
+
     fn value(&self, place: &Place, row: &[Option<&[u8]>], from: usize, zone: Option<&Zone>) -> Result<Option<Value>> {
+        let mut value = self.value_without_keys(place, row, from, zone)?;
+        if let (Some(keys), Some(Value::Map(map))) = (place.keys, &mut value)
+            && let Some(bytes) = row.get(from + keys).copied().flatten()
+        {
+            add_keys(map, &place.ty, bytes)?;
+        }
+        Ok(value)
+    }
+
+    fn value_without_keys(&self, place: &Place, row: &[Option<&[u8]>], from: usize, zone: Option<&Zone>) -> Result<Option<Value>> {
         for &at in &place.columns {
             let Some(bytes) = row.get(from + at).copied().flatten() else { continue };
             let Some(kind) = self.kind(at) else { continue };
@@ -209,12 +261,7 @@ impl Attributes {
                 }
                 return Ok(Some(Value::Object(fields)));
             }
-            let mut value = cells::value(kind, &place.ty, bytes)?;
-            if let (Some(keys), Some(Value::Map(map))) = (place.keys, &mut value)
-                && let Some(bytes) = row.get(from + keys).copied().flatten()
-            {
-                add_keys(map, &place.ty, bytes)?;
-            }
+            let value = cells::value(kind, &place.ty, bytes)?;
             return Ok(match (value, zone) {
                 (Some(value), Some(zone)) => Some(widened(value, &place.ty, zone)),
                 (value, _) => value,

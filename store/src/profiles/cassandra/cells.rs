@@ -167,6 +167,15 @@ pub(crate) fn texts(bytes: &[u8], each: usize) -> Result<Vec<&str>> {
     Ok(out)
 }
 
+/// The bigints of a list.
+pub(crate) fn bigints(bytes: &[u8]) -> Result<Vec<i64>> {
+    let (len, rest) = bytes.split_at_checked(4).ok_or_else(|| StoreError::corrupt_plain("a list from Cassandra ends early"))?;
+    let items = usize::try_from(i32::from_be_bytes(array(len)?)).unwrap_or_default();
+    // Each with its length before it.
+    let out = rest.chunks(12).map(|item| bigint(item.get(4..).unwrap_or_default())).collect::<Result<Vec<i64>>>()?;
+    if out.len() != items { Err(StoreError::corrupt_plain("a list from Cassandra has another length than it says")) } else { Ok(out) }
+}
+
 /// A column's value. A list of objects or a map that does not read as its type has none.
 pub(crate) fn value(kind: ColumnKind, ty: &Type, bytes: &[u8]) -> Result<Option<Value>> {
     Ok(Some(match kind {
@@ -207,6 +216,10 @@ mod tests {
         assert_eq!(Cell::of(ColumnKind::Integer, &Value::Number(1.0)), None);
         let Cell::Bytes(map) = Cell::text_map([("a", "1"), ("", "")].into_iter()) else { panic!() };
         assert_eq!(texts(&map, 2).unwrap(), ["a", "1", "", ""]);
+        let list = [2_i32.to_be_bytes().to_vec(), 8_i32.to_be_bytes().to_vec(), 5_i64.to_be_bytes().to_vec()].concat();
+        let whole = [list.clone(), 8_i32.to_be_bytes().to_vec(), (-6_i64).to_be_bytes().to_vec()].concat();
+        assert_eq!(bigints(&whole).unwrap(), [5, -6]);
+        assert!(bigints(&list).is_err() && bigints(&whole[..20]).is_err() && bigints(&[]).is_err());
         for end in 0..map.len() {
             assert!(texts(&map[..end], 2).is_err());
         }

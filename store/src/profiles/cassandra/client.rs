@@ -40,7 +40,7 @@ pub struct Cassandra {
     session: Session,
     config: CassandraConfig,
     datacenter: String,
-    runtime: Option<Runtime>,
+    threads: Threads,
 }
 
 impl std::fmt::Debug for Cassandra {
@@ -49,11 +49,31 @@ impl std::fmt::Debug for Cassandra {
     }
 }
 
-impl Drop for Cassandra {
+/// Threads that end with it. Nothing waits for them, so it may go with a future that is dropped.
+struct Threads(Option<Runtime>);
+
+impl Drop for Threads {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+impl Threads {
+    fn start() -> Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("muster-cassandra")
+            .enable_all()
+            .build()
+            .map_err(|e| StoreError::unavailable("cannot start the threads of the connection to Cassandra", e))?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn runtime(&self) -> Result<&Runtime> {
+        self.0.as_ref().ok_or_else(closed)
     }
 }
 
@@ -63,19 +83,16 @@ impl Cassandra {
     /// # Errors
     ///
     /// `Unavailable` if none answers in time, the credentials do not suffice, or the local datacenter has no node.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is left of it.
     pub async fn connect(config: &CassandraConfig) -> Result<Arc<Self>> {
         if config.contact_points.is_empty() {
             return Err(StoreError::Invalid("[cassandra] names no contact_points".to_owned()));
         }
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name("muster-cassandra")
-            .enable_all()
-            .build()
-            .map_err(|e| StoreError::unavailable("cannot start the threads of the connection to Cassandra", e))?;
-        let settings = config.clone();
-        let opening = runtime.spawn(async move { tokio::time::timeout(OPEN_TIMEOUT, open(&settings)).await });
+        let (threads, settings) = (Threads::start()?, config.clone());
+        let opening = threads.runtime()?.spawn(async move { tokio::time::timeout(OPEN_TIMEOUT, open(&settings)).await });
         let what = || format!("cannot connect to Cassandra at {}", config.contact_points.join(", "));
         let opened = match opening.await {
             Ok(Ok(opened)) => opened,
@@ -85,13 +102,8 @@ impl Cassandra {
             }
             Err(e) => Err(CassandraError::new(CassandraFault::Refused, e.to_string())),
         };
-        match opened {
-            Ok((session, datacenter)) => Ok(Arc::new(Self { session, config: config.clone(), datacenter, runtime: Some(runtime) })),
-            Err(e) => {
-                runtime.shutdown_background();
-                Err(StoreError::unavailable(what(), e))
-            }
-        }
+        let (session, datacenter) = opened.map_err(|e| StoreError::unavailable(what(), e))?;
+        Ok(Arc::new(Self { session, config: config.clone(), datacenter, threads }))
     }
 
     /// How it was connected.
@@ -106,8 +118,7 @@ impl Cassandra {
 
     /// Runs a future on the connection's threads; dropping this one stops that one.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-        let Some(runtime) = &self.runtime else { return Err(closed()) };
-        Task(Some(runtime.spawn(work))).done().await
+        self.spawn(work)?.done().await
     }
 
     /// Starts a future on the connection's threads; it ends with the task.
@@ -116,15 +127,13 @@ impl Cassandra {
     ///
     /// `Unavailable` if the connection is being closed.
     pub fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<Task<T>> {
-        let Some(runtime) = &self.runtime else { return Err(closed()) };
-        Ok(Task(Some(runtime.spawn(work))))
+        Ok(Task(Some(self.threads.runtime()?.spawn(work))))
     }
 
     /// The same, blocking the thread that calls.
     pub(crate) fn wait<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-        let Some(runtime) = &self.runtime else { return Err(closed()) };
         let (send, receive) = std::sync::mpsc::sync_channel(1);
-        runtime.spawn(async move {
+        self.threads.runtime()?.spawn(async move {
             // Whoever waits is there until it has the answer.
             let _ = send.send(work.await);
         });

@@ -25,6 +25,7 @@ mod table;
 pub(crate) mod testing;
 mod ties;
 mod together;
+mod user;
 mod whole_maps;
 pub(crate) mod writes;
 

@@ -14,7 +14,7 @@ use segment_core::catalog::Catalog;
 use segment_core::time::Zone;
 use segment_core::value::Value;
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, CLEARED};
 use super::cells::{self, Cell, Cells};
 use super::client::rows_of;
 use super::cql::Cql;
@@ -256,7 +256,7 @@ impl Shared {
             let texts = cells::texts(bytes, 2)?;
             for pair in texts.chunks_exact(2) {
                 // What has a value since hides it.
-                if !attributes.contains_key(pair[0]) {
+                if pair[1] != CLEARED && !attributes.contains_key(pair[0]) {
                     raw.insert(pair[0].to_owned(), pair[1].to_owned());
                 }
             }

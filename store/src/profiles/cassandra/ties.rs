@@ -38,6 +38,11 @@ pub(crate) fn greatest_wins(instant: i64) -> i64 {
     instant
 }
 
+/// The instant that a write's timestamp has.
+pub(crate) fn instant(timestamp: i64) -> i64 {
+    timestamp >> INSTANT_SHIFT
+}
+
 /// Whose turn it is, by user and instant.
 #[derive(Debug)]
 pub(crate) struct Ties {
@@ -119,6 +124,9 @@ mod tests {
         let second = ties.timestamp(1, 10, 0);
         assert!(first < second && second < ties.timestamp(1, 11, 0));
         assert_eq!(ties.timestamp(2, 10, 63), first);
+        for at in [0, 1, -1, 1_700_000_000_000_001, -1_700_000_000_000_001] {
+            assert_eq!([0, 63].map(|content| instant(Ties::default().timestamp(3, at, content))), [at, at]);
+        }
         assert!(ties.timestamp(2, i64::MAX, 0) > 0 && ties.timestamp(2, i64::MIN, 0) < 0);
         for n in 10..REMEMBERED_MAX as u64 * 2 {
             ties.timestamp(n, 10, 0);

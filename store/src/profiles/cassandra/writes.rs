@@ -10,7 +10,7 @@ use scylla::statement::batch::{Batch, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 use segment_core::catalog::Catalog;
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, CLEARED};
 use super::cells::{Cell, Cells};
 use super::changes::{Changes, now_us};
 use super::client::rows_of;
@@ -138,12 +138,12 @@ impl ProfileWriter {
     /// The cells of `raw` and of all columns, and those of columns of keys: null where all are to go.
     fn cells(&self, said: &BTreeMap<&str, AttributeWrite>) -> Result<(Vec<Cell>, Vec<Cell>)> {
         let mut columns = vec![Cell::Unset; self.attributes.columns().len()];
-        let (mut kept, mut forgotten) = (Vec::new(), Vec::new());
+        let mut kept = Vec::new();
         for (name, said) in said {
             self.attributes.put(name, said, &mut columns)?;
             match said {
                 AttributeWrite::Raw(json) => kept.push((*name, json.as_str())),
-                AttributeWrite::Null => forgotten.push(*name),
+                AttributeWrite::Null => kept.push((*name, CLEARED)),
                 AttributeWrite::Value(_) | AttributeWrite::Entries(_) => {}
             }
         }
@@ -153,9 +153,8 @@ impl ProfileWriter {
             let all = *cell == Cell::Null;
             cleared.push(if all { std::mem::replace(cell, Cell::Unset) } else { Cell::Unset });
         }
-        let mut cells = Vec::with_capacity(columns.len() + 2);
+        let mut cells = Vec::with_capacity(columns.len() + 1);
         cells.push(if kept.is_empty() { Cell::Unset } else { Cell::text_map(kept.into_iter()) });
-        cells.push(if forgotten.is_empty() { Cell::Unset } else { Cell::texts(forgotten.into_iter()) });
         cells.extend(columns);
         Ok((cells, cleared))
     }
@@ -216,7 +215,7 @@ impl Statements {
         let prepare = |cql: Cql| async move { keyspace.cassandra.prepare(cql.build(), "prepare writing profiles").await };
         let update = || Cql::new("UPDATE").table(keyspace.name(), "profiles").word("USING TIMESTAMP ? SET");
         let key = "WHERE user_id = ? AND user_no = ?";
-        let mut all = update().word("has_profile = ?, raw = raw + ?, raw = raw - ?");
+        let mut all = update().word("has_profile = ?, raw = raw + ?");
         let mut clear = None;
         for (at, column) in attributes.columns().enumerate() {
             all = all.word(",").name(column);
