@@ -110,11 +110,12 @@ impl AttributeFacts {
         }
         let excess = times.keys.len().saturating_sub(MAP_KEYS_MAX);
         if excess > 0 {
-            let mut order: Vec<(i64, String)> = times.keys.iter().map(|(key, at)| (*at, key.clone())).collect();
-            order.sort_unstable();
-            for (_, key) in &order[..excess] {
-                times.keys.remove(key);
-                map.remove(key);
+            let mut order: Vec<(i64, &String)> = times.keys.iter().map(|(key, at)| (*at, key)).collect();
+            order.select_nth_unstable(excess - 1);
+            let earliest: Vec<String> = order.into_iter().take(excess).map(|(_, key)| key.clone()).collect();
+            for key in earliest {
+                times.keys.remove(&key);
+                map.remove(&key);
             }
         }
     }

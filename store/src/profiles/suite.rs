@@ -160,6 +160,20 @@ async fn maps(store: &mut dyn ProfileStore) {
     assert_eq!(store.get("m").await.unwrap().unwrap().attributes["map"], Value::Map(map));
 }
 
+/// More keys than a map has, each five hundred of one instant, the latest first.
+async fn many_keys(store: &mut dyn ProfileStore) {
+    let key = |i: i64, n: usize| format!("{i}-{n:03}");
+    for i in (0..9).rev() {
+        let keys = (0..500).map(|n| (key(i, n), Some(Value::Number(n as f64)).filter(|_| n > 0))).collect();
+        store.upsert(vec![write("many", 100 + i, None, &[("map", AttributeWrite::Entries(keys))])]).await.unwrap();
+    }
+    let found = store.get("many").await.unwrap().unwrap();
+    let Value::Map(map) = &found.attributes["map"] else { panic!("{found:?}") };
+    let first = 4500 - crate::MAP_KEYS_MAX;
+    let expected = (0..9).flat_map(|i| (1..500).map(move |n| (i, n))).filter(|&(i, n)| i > 0 || n >= first).map(|(i, n)| key(i, n));
+    assert_eq!(map.keys().cloned().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
 async fn beginnings(store: &mut dyn ProfileStore) {
     let times = async |store: &mut dyn ProfileStore, id: &str| {
         let p = store.get(id).await.unwrap().unwrap();
@@ -346,7 +360,7 @@ fn embedded(folder: &Path) -> EmbeddedProfiles {
 
 #[tokio::test]
 async fn the_embedded_store() {
-    for i in 0..6 {
+    for i in 0..7 {
         let folder = tempfile::tempdir().unwrap();
         let mut store = embedded(folder.path());
         match i {
@@ -355,6 +369,7 @@ async fn the_embedded_store() {
             2 => round_trips(&mut store).await,
             3 => erasing(&mut store).await,
             4 => maps(&mut store).await,
+            5 => many_keys(&mut store).await,
             _ => {
                 let other = tempfile::tempdir().unwrap();
                 same(&mut embedded(other.path()), &mut store, 1).await;
@@ -380,6 +395,7 @@ mod on_cassandra {
         let mut store = opened(&cassandra, folder.path()).await;
         merging(&mut store).await;
         maps(&mut store).await;
+        many_keys(&mut store).await;
         store.erase(&["a".to_owned(), "b".to_owned(), "u".to_owned()]).await.unwrap();
         beginnings(&mut store).await;
         round_trips(&mut store).await;

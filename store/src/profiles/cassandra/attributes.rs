@@ -17,9 +17,10 @@ use segment_core::types::Type;
 use segment_core::value::Value;
 
 use super::cells::{self, Cell};
+use super::ties;
 use crate::columns::{at, leaves};
 use crate::error::{Result, StoreError};
-use crate::profiles::AttributeWrite;
+use crate::profiles::{AttributeWrite, MAP_KEYS_MAX};
 
 /// What `raw` has of an attribute that was cleared: JSON's null, so that it is known when.
 pub(crate) const CLEARED: &str = "null";
@@ -188,11 +189,25 @@ impl Attributes {
         }
     }
 
-    /// The values in a row's columns, which begin at `from`. With a zone, values from before a widening are widened.
+    /// The columns of keys, of which [`Attributes::values`] takes the times.
+    pub(crate) fn keys_columns(&self) -> impl Iterator<Item = &str> {
+        self.fields.values().filter_map(|place| place.keys).map(|at| self.columns[at].0.as_str())
+    }
+
+    /// The values in a row's columns, which begin at `from`; the times of writing of [`Attributes::keys_columns`] follow them. With a zone, values from
+    /// before a widening are widened.
     pub(crate) fn values(&self, row: &[Option<&[u8]>], from: usize, zone: Option<&Zone>) -> Result<BTreeMap<String, Value>> {
-        let mut out = BTreeMap::new();
+        let cell = |at: usize| row.get(at).copied().flatten();
+        let (mut out, mut times) = (BTreeMap::new(), from + self.columns.len());
         for (name, place) in &self.fields {
-            if let Some(value) = self.value(place, row, from, zone)? {
+            let mut value = self.value(place, row, from, zone)?;
+            if let Some(keys) = place.keys {
+                if let (Some(Value::Map(map)), Some(texts)) = (&mut value, cell(from + keys)) {
+                    add_keys(map, &place.ty, texts, cell(times).unwrap_or_default())?;
+                }
+                times += 1;
+            }
+            if let Some(value) = value {
                 out.insert(name.clone(), value);
             }
         }
@@ -217,7 +232,7 @@ impl Attributes {
             let no_time = || StoreError::corrupt_plain(format!("Cassandra tells no time of \"{name}\""));
             // A write of an attribute writes to one of its own columns, whatever is below.
             let counts = place.columns.iter().position(|&at| cell(from + at).is_some());
-            let value = self.value_without_keys(place, row, from, None)?;
+            let value = self.value(place, row, from, None)?;
             let keys = place.keys.filter(|_| value.is_some());
             if let Some((i, value)) = counts.zip(value) {
                 let time = cell(times + i).ok_or_else(no_time)?;
@@ -225,12 +240,8 @@ impl Attributes {
             }
             times += place.columns.len() + usize::from(place.keys.is_some());
             if let (Some(texts), Type::Map(values)) = (keys.and_then(|keys| cell(from + keys)), &place.ty) {
-                let (texts, times) = (cells::texts(texts, 2)?, cells::bigints(cell(times - 1).ok_or_else(no_time)?)?);
-                if texts.len() != 2 * times.len() {
-                    return Err(no_time());
-                }
-                for (pair, time) in texts.chunks_exact(2).zip(times) {
-                    let entry = BTreeMap::from([(pair[0].to_owned(), from_json_column(pair[1], values))]);
+                for (key, json, time) in latest(pairs(texts)?, cell(times - 1).ok_or_else(no_time)?)? {
+                    let entry = BTreeMap::from([(key.to_owned(), from_json_column(json, values))]);
                     out.push((name.as_str(), time, AttributeWrite::Entries(entry)));
                 }
             }
@@ -238,17 +249,8 @@ impl Attributes {
         Ok(out)
     }
 
+    /// The value of a place, of a map without what is in the column of its keys.
     fn value(&self, place: &Place, row: &[Option<&[u8]>], from: usize, zone: Option<&Zone>) -> Result<Option<Value>> {
-        let mut value = self.value_without_keys(place, row, from, zone)?;
-        if let (Some(keys), Some(Value::Map(map))) = (place.keys, &mut value)
-            && let Some(bytes) = row.get(from + keys).copied().flatten()
-        {
-            add_keys(map, &place.ty, bytes)?;
-        }
-        Ok(value)
-    }
-
-    fn value_without_keys(&self, place: &Place, row: &[Option<&[u8]>], from: usize, zone: Option<&Zone>) -> Result<Option<Value>> {
         for &at in &place.columns {
             let Some(bytes) = row.get(from + at).copied().flatten() else { continue };
             let Some(kind) = self.kind(at) else { continue };
@@ -275,15 +277,39 @@ fn no_column(name: &str) -> StoreError {
     StoreError::Invalid(format!("the catalog has no column for a part of a value of \"{name}\""))
 }
 
-/// Adds the keys of a map with their values, without those that were removed.
-fn add_keys(map: &mut BTreeMap<String, Value>, ty: &Type, bytes: &[u8]) -> Result<()> {
+/// Adds the keys of a map with their values, without those that were removed, and of too many without those written first.
+fn add_keys(map: &mut BTreeMap<String, Value>, ty: &Type, texts: &[u8], times: &[u8]) -> Result<()> {
     let Type::Map(values) = ty else { return Ok(()) };
-    for pair in cells::texts(bytes, 2)?.chunks_exact(2) {
-        if let Some(value) = from_json_column(pair[1], values) {
-            map.insert(pair[0].to_owned(), value);
+    let mut pairs = pairs(texts)?;
+    if pairs.len() > MAP_KEYS_MAX {
+        pairs = latest(pairs, times)?.into_iter().map(|(key, json, _)| (key, json)).collect();
+    }
+    for (key, json) in pairs {
+        if let Some(value) = from_json_column(json, values) {
+            map.insert(key.to_owned(), value);
         }
     }
     Ok(())
+}
+
+/// The keys of a map and their values as JSON.
+fn pairs(texts: &[u8]) -> Result<Vec<(&str, &str)>> {
+    Ok(cells::texts(texts, 2)?.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
+}
+
+/// The keys that were written last, as many as a map has, with the times of writing, of which there is one for each.
+fn latest<'t>(pairs: Vec<(&'t str, &'t str)>, times: &[u8]) -> Result<Vec<(&'t str, &'t str, i64)>> {
+    let times = cells::bigints(times)?;
+    if times.len() != pairs.len() {
+        return Err(StoreError::corrupt_plain("Cassandra tells other times than keys of a map"));
+    }
+    let mut timed: Vec<(&str, &str, i64)> = pairs.into_iter().zip(times).map(|((key, json), time)| (key, json, time)).collect();
+    let excess = timed.len().saturating_sub(MAP_KEYS_MAX);
+    if excess > 0 {
+        timed.sort_unstable_by_key(|(key, _, time)| (ties::instant(*time), *key));
+        timed.drain(..excess);
+    }
+    Ok(timed)
 }
 
 fn clear(place: &Place, cells: &mut [Cell]) {
