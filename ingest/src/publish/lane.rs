@@ -81,8 +81,9 @@ impl Lane {
         if position < state.next {
             counters.oldest.store(state.oldest_received_at.unwrap_or(0), Ordering::Relaxed);
         }
-        let published = watch::Sender::new(position.max(state.first));
-        let overlay = Mutex::new(Overlay::after(state.next));
+        let held = position.max(state.first);
+        let published = watch::Sender::new(held);
+        let overlay = Mutex::new(Overlay::of_log(log.as_ref(), held, state.next).await);
         Ok(Self { workspace, id, log, intake, counters, overlay, published, checkpointed: AtomicU64::new(0), folder })
     }
 

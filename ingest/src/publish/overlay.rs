@@ -4,10 +4,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::collect::Message;
+use crate::collect::codec::{self, DecodeError};
+use crate::collect::{Entry, Message};
+use crate::log::{Log, Read};
 
 /// Bytes of messages that are held.
 const BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of the log read at a time.
+const READ_BYTES: usize = 4 << 20;
 
 /// Messages by user.
 #[derive(Default)]
@@ -21,9 +26,35 @@ pub(crate) struct Overlay {
 }
 
 impl Overlay {
-    /// With nothing of the offsets below.
-    pub(crate) fn after(offset: u64) -> Self {
-        Self { missing_below: offset, ..Self::default() }
+    /// What a log has from one offset to another; what cannot be read of it, or has no room, may be missing.
+    pub(crate) async fn of_log(log: &dyn Log, from: u64, to: u64) -> Self {
+        let (mut overlay, mut next) = (Self::default(), from);
+        while next < to {
+            let Ok(read) = log.read(next, READ_BYTES).await else { break };
+            let entries = match read {
+                Read::Entries(entries) => entries,
+                // What is lost is not published either.
+                Read::Gap(gap) => {
+                    next = gap.next;
+                    continue;
+                }
+            };
+            for crate::log::Entry { offset, record } in entries {
+                match codec::decode(&record.bytes) {
+                    Ok(Entry::Message(message)) => overlay.insert(offset, &message),
+                    Ok(Entry::Quarantined(_)) | Err(DecodeError::Damaged(_)) => {}
+                    Err(DecodeError::Version(_)) => overlay.missing_below = to,
+                }
+                next = offset + 1;
+            }
+            if overlay.missing_below > 0 {
+                break;
+            }
+        }
+        if next < to {
+            overlay.missing_below = to;
+        }
+        overlay
     }
 
     /// Takes a message that is in the log.
@@ -81,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_is_published_goes() {
-        let mut overlay = Overlay::after(3);
+        let mut overlay = Overlay { missing_below: 3, ..Overlay::default() };
         for (offset, user) in [(4, "a"), (3, "b"), (5, "a")] {
             overlay.insert(offset, &message(user, 10));
         }

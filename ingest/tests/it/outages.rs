@@ -24,7 +24,7 @@ const AWAY: Duration = Duration::from_secs(5);
 const SENT: usize = 10;
 const PAUSE: Duration = Duration::from_millis(50);
 /// The most messages that are sent in all.
-const MESSAGES: usize = 20_000;
+const MESSAGES: usize = 100_000;
 /// How long acknowledging a request may take, whatever is away, on a machine with other things to do.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 /// How long it may take until a user is read, or refused: for what is not published, and for Cassandra.
@@ -58,10 +58,16 @@ impl Own {
         line.map(|value| value.trim_matches('\'').to_owned()).ok_or_else(|| format!("{name} is not in {env}"))
     }
 
+    /// Sends a signal to an engine, and to the processes that serve its connections.
     fn signal(&self, engine: &str, signal: &str) {
         let record = std::fs::read_to_string(self.folder.path().join(engine).join("pid")).unwrap();
         let pid = record.split_whitespace().next().unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         assert!(Command::new("kill").args(["-s", signal, pid]).status().unwrap().success());
+        for child in children.split_whitespace() {
+            // It may have ended by itself.
+            let _ = Command::new("kill").args(["-s", signal, child]).output().unwrap();
+        }
     }
 }
 
@@ -133,7 +139,7 @@ impl Scene {
     }
 
     async fn stats(&self) -> LaneStats {
-        self.publishing.stats().await.remove(0)
+        self.publishing.stats().await.pop().unwrap_or_default()
     }
 
     async fn until(&self, what: &str, is_so: impl Fn(&LaneStats) -> bool) {
@@ -250,6 +256,8 @@ async fn the_lake_goes_away_and_comes_back() {
     scene.killed("s3", true).await;
     scene.suspended("s3", true).await;
     scene.killed("postgres", true).await;
+    scene.suspended("postgres", true).await;
     let scene = scene.away_from_the_start("s3", true).await;
+    let scene = scene.away_from_the_start("postgres", true).await;
     scene.end().await;
 }
