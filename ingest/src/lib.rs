@@ -33,6 +33,7 @@ mod rejects;
 mod report;
 mod request;
 mod rows;
+mod said;
 pub mod seen;
 mod shape;
 mod sources;

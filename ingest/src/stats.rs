@@ -114,6 +114,11 @@ pub(crate) fn is_whole(json: &Json, value: &Value) -> bool {
     json_leaves(json) == value_leaves(value)
 }
 
+/// The same of an object of which these values came.
+pub(crate) fn says_whole<'v>(json: &Json, values: impl Iterator<Item = &'v Value>) -> bool {
+    json_leaves(json) == values.map(value_leaves).sum::<usize>()
+}
+
 fn json_leaves(json: &Json) -> usize {
     match json {
         Json::Null => 0,

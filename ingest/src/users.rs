@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use segment_core::convert::convert;
+use segment_core::json::Json;
 use serde::{Deserialize, Serialize};
 use store::{AttributeWrite, ProfileWrite, Writer};
 
@@ -17,8 +17,9 @@ use crate::limits::USER_ROWS;
 use crate::origin::{Origin, Origins};
 use crate::record::{NO_TIME, Record, Records, source_and_row};
 use crate::request::Progress;
+use crate::said::said;
 use crate::shape::Shape;
-use crate::stats::{Fate, Stats, is_whole};
+use crate::stats::{Fate, Stats, is_whole, says_whole};
 
 /// A user file that was applied, in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -145,20 +146,25 @@ impl Merger<'_> {
     }
 
     fn attribute(&mut self, name: u32, cell: Cell<'_>) -> AttributeWrite {
-        if cell == Cell::Null {
-            return AttributeWrite::Null;
-        }
         let json = cell.to_json();
         let ty = self.shape.place(name).and_then(|place| self.shape.types.get(place));
-        let value = ty.and_then(|ty| convert(&json, ty, &self.shape.zone, cell.source()));
-        let fate = match &value {
-            None => Fate::Unconverted,
-            Some(value) if is_whole(&json, value) => Fate::Converted,
-            Some(_) => Fate::Partial,
-        };
-        self.stats.count(name, cell, fate);
-        value.map_or_else(|| AttributeWrite::Raw(json.to_text()), AttributeWrite::Value)
+        let said = said(&json, ty, &self.shape.zone, cell.source());
+        if let Some(fate) = fate(&json, &said) {
+            self.stats.count(name, cell, fate);
+        }
+        said
     }
+}
+
+/// How a value fared; none if there was none.
+fn fate(json: &Json, said: &AttributeWrite) -> Option<Fate> {
+    let whole = match said {
+        AttributeWrite::Null => return None,
+        AttributeWrite::Raw(_) => return Some(Fate::Unconverted),
+        AttributeWrite::Value(value) => is_whole(json, value),
+        AttributeWrite::Entries(entries) => says_whole(json, entries.values().flatten()),
+    };
+    Some(if whole { Fate::Converted } else { Fate::Partial })
 }
 
 /// Whether a row was applied by an earlier import.

@@ -48,12 +48,18 @@ pub fn convert(json: &Json, ty: &Type, zone: &Zone, source: TextSource) -> Optio
             Some(Value::Objects(items.filter_map(|item| to_fields(item, fields, zone, source)).collect()))
         }
         Type::Map(values) => {
-            let mut map = BTreeMap::new();
-            let mut key = String::new();
-            add_entries(json.as_object()?, values, zone, source, &mut key, &mut map);
-            Some(Value::Map(map))
+            let entries = convert_entries(json, values, zone, source)?.into_iter();
+            Some(Value::Map(entries.filter_map(|(key, value)| Some((key, value?))).collect()))
         }
     }
+}
+
+/// What an object says of the keys of a map whose values are of that type: a value, or `None` for null and for what does not convert. `None`
+/// for what is no object.
+pub fn convert_entries(json: &Json, values: &Type, zone: &Zone, source: TextSource) -> Option<BTreeMap<String, Option<Value>>> {
+    let mut entries = BTreeMap::new();
+    add_entries(json.as_object()?, values, zone, source, &mut String::new(), &mut entries);
+    Some(entries)
 }
 
 fn to_number(json: &Json) -> Option<f64> {
@@ -109,7 +115,7 @@ fn add_entries(
     zone: &Zone,
     source: TextSource,
     key: &mut String,
-    out: &mut BTreeMap<String, Value>,
+    out: &mut BTreeMap<String, Option<Value>>,
 ) {
     let prefix = key.len();
     for (name, value) in members {
@@ -118,10 +124,7 @@ fn add_entries(
             key.push('.');
             add_entries(inner, values, zone, source, key, out);
         } else {
-            match convert(value, values, zone, source) {
-                Some(value) => out.insert(key.clone(), value),
-                None => out.remove(key.as_str()),
-            };
+            out.insert(key.clone(), convert(value, values, zone, source));
         }
         key.truncate(prefix);
     }
@@ -385,6 +388,15 @@ mod tests {
         let value = convert(&split, &ty, &Zone::utc(), TextSource::Json).unwrap();
         assert_eq!(to_json(&value), r#"{"v1.2":5,"v1.3":6,"w":7}"#);
         assert_eq!(from_json_column(&to_json(&value), &ty), Some(value));
+    }
+
+    #[test]
+    fn a_map_says_of_a_null_key_that_it_has_none() {
+        let said = normalize_dotted(json(r#"{"a":1,"b":null,"c":"x","d.e":null,"f":{},"a":2}"#));
+        let entries = convert_entries(&said, &Type::Integer, &Zone::utc(), TextSource::Json).unwrap();
+        let entries: Vec<(&str, Option<&Value>)> = entries.iter().map(|(key, value)| (key.as_str(), value.as_ref())).collect();
+        assert_eq!(entries, [("a", Some(&Value::Integer(2))), ("b", None), ("c", None), ("d.e", None)]);
+        assert_eq!(convert_entries(&json("[]"), &Type::Integer, &Zone::utc(), TextSource::Json), None);
     }
 
     #[test]

@@ -69,7 +69,10 @@ pub use names::{check_key, check_workspace_name};
 pub use pinned::{Pinned, SharedTable, SharedTables};
 #[cfg(feature = "cassandra")]
 pub use profiles::cassandra;
-pub use profiles::{AttributeWrite, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, UserFacts, profiles_schema};
+pub use profiles::{
+    AttributeFacts, AttributeWrite, MAP_KEYS_MAX, Profile, ProfileFile, ProfileStore, ProfileWrite, ProfilesSnapshot, Seen, UserFacts,
+    profiles_schema,
+};
 pub use recent::LogPosition;
 pub use store::Store;
 pub use workspace::Workspace;

@@ -217,3 +217,54 @@ fn a_revoked_key_opens_nothing(world: &World, server: &Server, key: &str) {
         assert!(began.elapsed() < PATIENCE);
     }
 }
+
+#[test]
+fn positions_are_set_and_read_by_key() {
+    let world = World::new();
+    world.file("catalog.json", r#"{"attributes":{"position":{"type":"map","values":"number"}}}"#);
+    world.run(&["catalog", "--data", "data", "--set", "catalog.json"]).fine();
+    let (key, reader) = (key(&world, &[]), self::key(&world, &["--kind", "read"]));
+    let mut server = Server::start(&world);
+    let position = || -> serde_json::Value {
+        let (status, body) = server.send("GET", "/api/v1/users/ann", &reader, "");
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str::<serde_json::Value>(&body).unwrap()["attributes"]["position"].take()
+    };
+    let set = |at: &str, traits: serde_json::Value| {
+        let body = serde_json::json!({"userId": "ann", "timestamp": at, "traits": traits}).to_string();
+        assert_eq!(server.send("POST", "/v1/identify", &key, &body).0, 200);
+    };
+    let published = || server.until(r#"muster_lag_records{workspace="default"}"#, "0");
+    let ids = |query: &str| world.query(query, &["--output", "ids"]).fine().out;
+    for round in 0..2 {
+        // The second time all of it comes once more, over what is published, and nothing changes.
+        set("2024-05-01T10:00:00Z", serde_json::json!({"position": {"v42": 120}}));
+        set("2024-05-01T10:00:05Z", serde_json::json!({"position.ep.1": 7.5, "plan": "pro"}));
+        set("2024-05-01T09:00:00Z", serde_json::json!({"position": {"v42": 60, "v7": 3}}));
+        let expected = serde_json::json!({"v42": 120.0, "ep.1": 7.5, "v7": 3.0});
+        assert_eq!(position(), expected, "round {round}");
+        published();
+        assert_eq!(position(), expected, "round {round}");
+    }
+    assert_eq!(ids(r#"{"attribute":"position.v42","op":"is","value":120}"#), "ann\n");
+    // A key goes, and an older value of it does not bring it back, published or not.
+    set("2024-05-01T10:01:00Z", serde_json::json!({"position": {"v42": null}}));
+    set("2024-05-01T10:00:30Z", serde_json::json!({"position.v42": 150}));
+    assert_eq!(position(), serde_json::json!({"ep.1": 7.5, "v7": 3.0}));
+    published();
+    set("2024-05-01T10:00:31Z", serde_json::json!({"position.v42": 151}));
+    assert_eq!(position(), serde_json::json!({"ep.1": 7.5, "v7": 3.0}));
+    // An import says something of keys too.
+    world.file("more.ndjson", r#"{"user_id":"ann","attributes":{"position":{"v7":null,"v8":1}}}"#);
+    world.run(&["import", "--data", "data", "--users", "more.ndjson"]).fine();
+    assert_eq!(position(), serde_json::json!({"ep.1": 7.5, "v8": 1.0}));
+    assert_eq!(ids(r#"{"attribute":"position.v42","op":"exists"}"#), "");
+    // Null takes all that is older: what the import said a moment ago is not.
+    set("2024-05-01T11:00:00Z", serde_json::json!({"position": null}));
+    assert_eq!(position(), serde_json::json!({"v8": 1.0}));
+    published();
+    assert_eq!(position(), serde_json::json!({"v8": 1.0}));
+    server.signal("-TERM");
+    assert_eq!(code(&mut server.child), Some(0));
+    assert_eq!(ids(r#"{"attribute":"position.v8","op":"is","value":1}"#), "ann\n");
+}

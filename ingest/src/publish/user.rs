@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use segment_core::catalog::Catalog;
-use segment_core::convert::{TextSource, convert, normalize_dotted, to_json};
+use segment_core::convert::{TextSource, normalize_dotted, to_json};
 use segment_core::json::Json;
 use segment_core::time::Zone;
 use store::{AttributeWrite, StoreError, UserFacts};
@@ -14,6 +14,7 @@ use super::error::PublishError;
 use super::service::Publishing;
 use crate::collect::{Fact, Message};
 use crate::error::ImportError;
+use crate::said::said;
 
 /// How long a reader waits for what it cannot see before it is published.
 const WAIT_MAX: Duration = Duration::from_secs(2);
@@ -75,30 +76,21 @@ fn merge(facts: &mut UserFacts, message: &Message, catalog: &Catalog, zone: &Zon
     for Setting { members, written_at } in settings(message, &catalog.rules)? {
         let Json::Object(members) = normalize_dotted(Json::Object(members)) else { continue };
         for (name, json) in members {
-            let before = facts.attributes.get(&name).map(|(at, _)| *at);
-            if before.is_none_or(|before| before <= written_at) {
-                facts.attributes.insert(name.clone(), (written_at, said(&name, json, catalog, zone)));
-            }
+            let ty = catalog.attributes.get(&name).map(|field| &field.ty);
+            let said = said(&json, ty, zone, TextSource::Json);
+            facts.merge(name, written_at, said);
         }
     }
     Ok(())
 }
 
-fn said(name: &str, json: Json, catalog: &Catalog, zone: &Zone) -> AttributeWrite {
-    if json.is_null() {
-        return AttributeWrite::Null;
-    }
-    let value = catalog.attributes.get(name).and_then(|field| convert(&json, &field.ty, zone, TextSource::Json));
-    value.map_or_else(|| AttributeWrite::Raw(json.to_text()), AttributeWrite::Value)
-}
-
 fn now(facts: UserFacts) -> UserNow {
     let (first_seen_at, last_seen_at) = (facts.first_seen_at(), facts.seen.map(|s| s.1));
     let json = |text: &str| Json::parse(text).unwrap_or(Json::Null);
-    let attributes = facts.attributes.into_iter().filter_map(|(name, (_, said))| match said {
+    let attributes = facts.attributes.into_iter().filter_map(|(name, facts)| match facts.into_said() {
         AttributeWrite::Value(value) => Some((name, json(&to_json(&value)))),
         AttributeWrite::Raw(text) => Some((name, json(&text))),
-        AttributeWrite::Null => None,
+        AttributeWrite::Entries(_) | AttributeWrite::Null => None,
     });
     UserNow { first_seen_at, last_seen_at, attributes: attributes.collect() }
 }

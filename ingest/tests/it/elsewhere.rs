@@ -87,7 +87,7 @@ async fn whoever_reads_cassandra_sees_it_within_a_second() {
         assert!(read(&publishing, &sent, "w", &user).await);
         loop {
             let found = other.user(&user).await.unwrap().and_then(|facts| facts.attributes.get("n").cloned());
-            match found {
+            match found.map(|facts| (facts.written_at(), facts.into_said())) {
                 Some((time, AttributeWrite::Value(Value::Integer(seen)))) if seen.unsigned_abs() == n => {
                     assert_eq!(time, at);
                     break;
@@ -114,7 +114,7 @@ async fn whoever_reads_cassandra_sees_it_within_a_second() {
 async fn what_was_cleared_stays_so_for_what_comes_late() {
     let Some(cassandra) = cassandra() else { return };
     let config = StoreConfig { cassandra: Some(cassandra.clone()), ..StoreConfig::default() };
-    let world = World::over(config, "w", "UTC").await;
+    let world = crate::stream::world(config, "w").await;
     // Commits so far apart that what is sent later is not published while it is read.
     let options = PublishOptions { interval: Duration::from_secs(30), ..PublishOptions::default() };
     let publishing = open_with(&world.store, options, std::sync::Arc::default()).await;
@@ -125,11 +125,15 @@ async fn what_was_cleared_stays_so_for_what_comes_late() {
         facts(0, "u0", hour(1), hour(9), r#"{"n":1,"city":"x","tags":["a"],"home":{"city":"y"}}"#),
         facts(1, "u0", hour(3), hour(9), r#"{"n":null,"home":null,"never":null}"#),
         facts(2, "u0", hour(4), hour(9), r#"{"n":"no number"}"#),
+        facts(6, "u2", hour(1), hour(9), r#"{"positions":{"a":1,"b":1}}"#),
+        facts(7, "u2", hour(3), hour(9), r#"{"positions":{"a":null}}"#),
+        facts(8, "u3", hour(3), hour(9), r#"{"positions":null}"#),
+        facts(9, "u3", hour(4), hour(9), r#"{"positions":{"c":4}}"#),
     ];
     publishing.store(entries(&sent)).await.unwrap();
     publishing.published().await;
     let committed = world.workspace.user("u0").await.unwrap().unwrap();
-    let said: Vec<_> = committed.attributes.iter().map(|(name, (at, said))| (name.as_str(), *at, said.clone())).collect();
+    let said: Vec<_> = committed.attributes.iter().map(|(name, facts)| (name.as_str(), facts.written_at(), facts.said().clone())).collect();
     let text = |s: &str| Value::String(s.to_owned());
     assert_eq!(
         said,
@@ -144,9 +148,14 @@ async fn what_was_cleared_stays_so_for_what_comes_late() {
     assert_eq!((committed.stated_first_seen, committed.seen), (Some(hour(1)), None));
     // Older than what it is about, and newer.
     sent.push(facts(3, "u0", hour(2), hour(9), r#"{"n":2,"home":{"city":"z"},"never":1,"city":"late","tags":null}"#));
-    publishing.store(entries(&sent[5..])).await.unwrap();
-    assert!(read(&publishing, &sent, "w", "u0").await);
-    assert_eq!(publishing.stats().await[0].lag, 1);
+    // Keys of a map: of one that was removed, of one that was set, of a map that was cleared.
+    sent.push(facts(10, "u2", hour(2), hour(9), r#"{"positions":{"a":2,"b":2}}"#));
+    sent.push(facts(11, "u3", hour(2), hour(9), r#"{"positions":{"c":2,"d":2}}"#));
+    publishing.store(entries(&sent[sent.len() - 3..])).await.unwrap();
+    for user in ["u0", "u2", "u3"] {
+        assert!(read(&publishing, &sent, "w", user).await);
+    }
+    assert_eq!(publishing.stats().await[0].lag, 3);
     publishing.stop().await;
     forget(&cassandra, "w").await;
 }

@@ -129,7 +129,7 @@ impl Scene {
         let name = unique("outage_");
         let mut random = Random(7);
         let messages: Arc<Vec<Message>> = Arc::new((0..MESSAGES as u64).map(|n| random.message(n, &name)).collect());
-        let world = World::over(config, &name, "UTC").await;
+        let world = crate::stream::world(config, &name).await;
         let notes: Arc<Notes> = Arc::default();
         let publishing = open_with(&world.store, PublishOptions::default(), notes.clone()).await;
         let sending = Sending::start(&publishing, &messages, 0);

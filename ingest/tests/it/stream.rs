@@ -69,6 +69,16 @@ pub fn entries(messages: &[Message]) -> Vec<Entry> {
     messages.iter().cloned().map(Entry::Message).collect()
 }
 
+/// The attribute that is a map.
+const POSITIONS: &str = "positions";
+
+/// A world in which it is declared.
+pub async fn world(config: StoreConfig, name: &str) -> World {
+    let world = World::over(config, name, "UTC").await;
+    world.declare(&format!("{{\"attributes\":{{\"{POSITIONS}\":{{\"type\":\"map\",\"values\":\"integer\"}}}}}}")).await;
+    world
+}
+
 /// Numbers that look random.
 pub struct Random(pub u64);
 
@@ -87,7 +97,12 @@ impl Random {
         let number = self.below(5);
         let message = if self.below(3) == 0 {
             let attributes = ["{\"n\":1}", "{\"n\":null,\"city\":\"x\"}", "{\"city\":null}", "{\"n\":7,\"city\":\"y\"}", "{}"];
-            facts(n, &user, ts, received_at, attributes[number as usize])
+            // A map, some of whose keys are set or removed, or all of them.
+            let positions = ["{\"a\":1}", "{\"a\":null,\"b\":2}", "{\"c\":5,\"b\":3}", "{\"c\":null}", "null"][self.below(5) as usize];
+            match self.below(2) {
+                0 => facts(n, &user, ts, received_at, attributes[number as usize]),
+                _ => facts(n, &user, ts, received_at, &format!("{{\"{POSITIONS}\":{positions}}}")),
+            }
         } else {
             let name = ["buy", "visit"][self.below(2) as usize];
             event(n, &user, name, ts, received_at, &format!("{{\"price\":{number},\"from\":\"p{number}\",\"odd\":null}}"))
@@ -100,6 +115,7 @@ impl Random {
 pub fn meant(messages: &[Message], user: &str) -> Option<UserNow> {
     let mut now = UserNow { first_seen_at: None, last_seen_at: None, attributes: Vec::new() };
     let mut said: BTreeMap<String, (i64, Json)> = BTreeMap::new();
+    let (mut positions, mut cleared): (BTreeMap<String, (i64, Json)>, _) = (BTreeMap::new(), i64::MIN);
     for message in messages.iter().filter(|m| m.user_id == user) {
         now.first_seen_at = Some(now.first_seen_at.map_or(message.ts, |first| first.min(message.ts)));
         match &message.fact {
@@ -107,12 +123,28 @@ pub fn meant(messages: &[Message], user: &str) -> Option<UserNow> {
             Fact::Attributes { attributes } => {
                 let Json::Object(members) = Json::parse(attributes).unwrap() else { panic!("{attributes}") };
                 for (name, value) in members {
+                    if name == POSITIONS && value.is_null() {
+                        cleared = cleared.max(message.ts);
+                    }
+                    let entries = match &value {
+                        Json::Object(entries) if name == POSITIONS => entries,
+                        _ => &Vec::new(),
+                    };
+                    for (key, value) in entries {
+                        if positions.get(key).is_none_or(|(at, _)| *at <= message.ts) {
+                            positions.insert(key.clone(), (message.ts, value.clone()));
+                        }
+                    }
                     if said.get(&name).is_none_or(|(at, _)| *at <= message.ts) {
                         said.insert(name, (message.ts, value));
                     }
                 }
             }
         }
+    }
+    if let Some((_, Json::Object(entries))) = said.get_mut(POSITIONS) {
+        let present = positions.into_iter().filter(|(_, (at, value))| *at >= cleared && !value.is_null());
+        *entries = present.map(|(key, (_, value))| (key, value)).collect();
     }
     now.attributes = said.into_iter().filter(|(_, (_, value))| !value.is_null()).map(|(name, (_, value))| (name, value)).collect();
     now.first_seen_at.map(|_| now)
@@ -159,7 +191,7 @@ async fn shown(world: &World) -> Vec<String> {
 
 /// Imports what the messages mean: events as they are, facts in the order of their times.
 async fn imported(messages: &[Message]) -> World {
-    let mut world = World::new().await;
+    let mut world = world(StoreConfig::default(), "w").await;
     world.now = NOW + 100 * 24 * HOUR;
     let time = segment_core::time::format_instant;
     let (mut events, mut users) = (String::new(), Vec::new());
@@ -209,7 +241,7 @@ pub fn check(config: &StoreConfig, name: &str, seed: u64, count: u64) {
     let messages: Vec<Message> = (0..count).map(|n| random.message(n, name)).collect();
     let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let outer = runtime();
-    let world = outer.block_on(World::over(config.clone(), name, "UTC"));
+    let world = outer.block_on(self::world(config.clone(), name));
     let (mut sent, mut reads) = (0, 0);
     while sent < messages.len() {
         // Its tasks end where they are when the runtime does.

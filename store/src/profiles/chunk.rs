@@ -31,8 +31,8 @@ pub(crate) fn range(chunk: u64) -> Range<u64> {
 
 /// Refuses a value that the catalog has no attribute for, which the columns would drop.
 fn check_known(catalog: &Catalog, row: &Row) -> Result<()> {
-    for (name, cell) in &row.cells {
-        if matches!(cell.said, AttributeWrite::Value(_)) && !catalog.attributes.contains_key(name) {
+    for (name, facts) in &row.attributes {
+        if matches!(facts.said(), AttributeWrite::Value(_)) && !catalog.attributes.contains_key(name) {
             return Err(StoreError::Invalid(format!("attribute \"{name}\" has values, and the catalog does not know it")));
         }
     }
@@ -40,14 +40,14 @@ fn check_known(catalog: &Catalog, row: &Row) -> Result<()> {
 }
 
 fn profile_row<'r>(number: u64, id: &'r str, row: Option<&'r Row>, seen: Option<(i64, i64)>) -> ProfileRow<'r> {
-    let cells = || row.into_iter().flat_map(|r| &r.cells);
-    let values = cells().filter_map(|(name, cell)| match &cell.said {
+    let attributes = || row.into_iter().flat_map(|r| &r.attributes);
+    let values = attributes().filter_map(|(name, facts)| match facts.said() {
         AttributeWrite::Value(value) => Some((name.as_str(), value)),
-        AttributeWrite::Raw(_) | AttributeWrite::Null => None,
+        AttributeWrite::Entries(_) | AttributeWrite::Raw(_) | AttributeWrite::Null => None,
     });
-    let raw = cells().filter_map(|(name, cell)| match &cell.said {
+    let raw = attributes().filter_map(|(name, facts)| match facts.said() {
         AttributeWrite::Raw(json) => Some((name.clone(), json.as_str())),
-        AttributeWrite::Value(_) | AttributeWrite::Null => None,
+        AttributeWrite::Value(_) | AttributeWrite::Entries(_) | AttributeWrite::Null => None,
     });
     let (first_seen_at, last_seen_at) = (first_seen_at(row, seen.map(|s| s.0)), seen.map(|s| s.1));
     ProfileRow { user_no: number, user_id: id, first_seen_at, last_seen_at, values: values.collect(), raw: raw.collect() }

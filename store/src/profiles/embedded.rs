@@ -306,15 +306,15 @@ impl EmbeddedProfiles {
             attributes: Default::default(),
             raw: Default::default(),
         };
-        for (name, cell) in row.into_iter().flat_map(|r| r.cells) {
-            match cell.said {
+        for (name, facts) in row.into_iter().flat_map(|r| r.attributes) {
+            match facts.into_said() {
                 AttributeWrite::Value(value) => {
                     profile.attributes.insert(name, value);
                 }
                 AttributeWrite::Raw(json) => {
                     profile.raw.insert(name, json);
                 }
-                AttributeWrite::Null => {}
+                AttributeWrite::Entries(_) | AttributeWrite::Null => {}
             }
         }
         Ok(Some(profile))

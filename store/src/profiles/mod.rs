@@ -1,8 +1,8 @@
 //! Profiles: the current facts about each user, by key for writing and by column for queries.
 //!
 //! In: [`ProfileWrite`]s and [`Seen`] spans. Out: [`Profile`]s by user, and a [`ProfilesSnapshot`] of Parquet files.
-//! Attributes merge one by one: the later `written_at` wins, a tie goes to the later call, and null clears (which is
-//! remembered, so that an older value cannot come back).
+//! Attributes merge one by one, and maps key by key: the later `written_at` wins, a tie goes to the later call, and null clears (which is
+//! remembered, so that an older value cannot come back). [`AttributeFacts`] is the one place for that.
 //!
 //! A user counts as one once it has a profile or an event. `first_seen_at` is null, "has always existed", for a
 //! profile that states none; otherwise the earlier of the stated time and the first event.
@@ -14,6 +14,7 @@ pub(crate) mod chunk;
 pub(crate) mod codec;
 pub(crate) mod columns;
 pub(crate) mod embedded;
+pub(crate) mod facts;
 pub(crate) mod numbers;
 pub(crate) mod opened;
 pub(crate) mod place;
@@ -32,6 +33,7 @@ use segment_core::value::Value;
 use serde::{Deserialize, Serialize};
 
 pub use columns::profiles_schema;
+pub use facts::{AttributeFacts, MAP_KEYS_MAX};
 
 use crate::error::Result;
 
@@ -53,11 +55,13 @@ pub struct ProfileWrite {
 /// What a row says of one attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AttributeWrite {
-    /// A value, of the attribute's type at the time. Never a decimal.
+    /// A value, of the attribute's type at the time. Never a decimal. A map is what it says of its keys, and says nothing of others.
     Value(Value),
+    /// Of a map: the values of some keys, and which keys it has no more. Says nothing of others, and with none that there is a map.
+    Entries(BTreeMap<String, Option<Value>>),
     /// A value that does not convert to the attribute's type, as JSON text: missing for comparisons, kept in `extra`.
     Raw(String),
-    /// Null: clears the attribute.
+    /// Null: clears the attribute, of a map every key.
     Null,
 }
 
@@ -102,11 +106,16 @@ pub struct UserFacts {
     pub stated_first_seen: Option<i64>,
     /// The first and the last event, microseconds.
     pub seen: Option<(i64, i64)>,
-    /// By attribute: the time that decides between two values (the greater wins, a later call at equal ones), and what was said.
-    pub attributes: BTreeMap<String, (i64, AttributeWrite)>,
+    /// By attribute.
+    pub attributes: BTreeMap<String, AttributeFacts>,
 }
 
 impl UserFacts {
+    /// Merges what is said of an attribute.
+    pub fn merge(&mut self, name: String, written_at: i64, said: AttributeWrite) {
+        facts::merge(&mut self.attributes, name, written_at, said);
+    }
+
     /// The universe's time: null means that the user has always existed.
     pub fn first_seen_at(&self) -> Option<i64> {
         row::first_seen(self.has_profile.then_some(self.stated_first_seen), self.seen.map(|s| s.0))

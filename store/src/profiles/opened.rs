@@ -168,6 +168,6 @@ fn committed(database: &Database, user_id: &str) -> Result<Option<UserFacts>> {
         return Ok(None);
     }
     let (stated, has_profile) = (row.as_ref().and_then(|r| r.stated), row.as_ref().is_some_and(|r| r.is_profile));
-    let cells = row.into_iter().flat_map(|r| r.cells).map(|(name, cell)| (name, (cell.written_at, cell.said))).collect();
-    Ok(Some(UserFacts { has_profile, stated_first_seen: stated, seen, attributes: cells }))
+    let attributes = row.map(|r| r.attributes).unwrap_or_default();
+    Ok(Some(UserFacts { has_profile, stated_first_seen: stated, seen, attributes }))
 }

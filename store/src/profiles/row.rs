@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::codec::{Reader, put_len, put_text, put_value};
-use super::{AttributeWrite, ProfileWrite};
+use super::ProfileWrite;
+use super::codec::{Reader, put_len, put_text};
+use super::facts::{self, AttributeFacts};
 use crate::error::{Result, StoreError};
 
 /// The first byte of a row.
@@ -16,19 +17,12 @@ pub(crate) struct Row {
     pub(crate) is_profile: bool,
     /// The least stated `first_seen_at`.
     pub(crate) stated: Option<i64>,
-    /// What was last said of each attribute.
-    pub(crate) cells: BTreeMap<String, Cell>,
-}
-
-/// What was last said of an attribute, and when. A null is kept, so that an older value cannot come back.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Cell {
-    pub(crate) written_at: i64,
-    pub(crate) said: AttributeWrite,
+    /// What is known of each attribute.
+    pub(crate) attributes: BTreeMap<String, AttributeFacts>,
 }
 
 impl Row {
-    /// Merges a write: the later `written_at` wins, a tie goes to the later call.
+    /// Merges a write.
     pub(crate) fn merge(&mut self, write: ProfileWrite) {
         self.is_profile |= !write.of_events;
         self.stated = match (self.stated, write.first_seen_at) {
@@ -36,10 +30,7 @@ impl Row {
             (a, b) => a.or(b),
         };
         for (name, said) in write.attributes {
-            let newer = self.cells.get(&name).is_none_or(|old| old.written_at <= write.written_at);
-            if newer {
-                self.cells.insert(name, Cell { written_at: write.written_at, said });
-            }
+            facts::merge(&mut self.attributes, name, write.written_at, said);
         }
     }
 
@@ -59,21 +50,10 @@ impl Row {
             None if self.is_profile => out.push(0),
             None => out.push(2),
         }
-        put_len(&mut out, self.cells.len());
-        for (name, cell) in &self.cells {
+        put_len(&mut out, self.attributes.len());
+        for (name, facts) in &self.attributes {
             put_text(&mut out, name);
-            out.extend_from_slice(&cell.written_at.to_le_bytes());
-            match &cell.said {
-                AttributeWrite::Null => out.push(0),
-                AttributeWrite::Value(value) => {
-                    out.push(1);
-                    put_value(&mut out, value)?;
-                }
-                AttributeWrite::Raw(json) => {
-                    out.push(2);
-                    put_text(&mut out, json);
-                }
-            }
+            facts.encode(&mut out)?;
         }
         Ok(out)
     }
@@ -91,22 +71,15 @@ impl Row {
             2 => (false, None),
             tag => return Err(StoreError::corrupt_plain(format!("a profile has the unknown tag {tag}"))),
         };
-        let mut cells = BTreeMap::new();
+        let mut attributes = BTreeMap::new();
         for _ in 0..reader.len()? {
             let name = reader.text()?.to_owned();
-            let written_at = reader.i64()?;
-            let said = match reader.byte()? {
-                0 => AttributeWrite::Null,
-                1 => AttributeWrite::Value(reader.value()?),
-                2 => AttributeWrite::Raw(reader.text()?.to_owned()),
-                tag => return Err(StoreError::corrupt_plain(format!("an attribute has the unknown tag {tag}"))),
-            };
-            cells.insert(name, Cell { written_at, said });
+            attributes.insert(name, AttributeFacts::decode(&mut reader)?);
         }
         if !reader.is_empty() {
             return Err(StoreError::corrupt_plain("a profile's bytes go on after its end"));
         }
-        Ok(Self { is_profile, stated, cells })
+        Ok(Self { is_profile, stated, attributes })
     }
 }
 
@@ -130,6 +103,7 @@ mod tests {
     use segment_core::value::Value;
 
     use super::*;
+    use crate::profiles::AttributeWrite;
 
     fn write(at: i64, said: AttributeWrite, stated: Option<i64>) -> ProfileWrite {
         ProfileWrite {
@@ -150,14 +124,14 @@ mod tests {
         let mut row = Row::default();
         row.merge(write(10, value(1), Some(5)));
         row.merge(write(9, value(2), Some(3)));
-        assert_eq!(row.cells["a"].said, value(1));
+        assert_eq!(*row.attributes["a"].said(), value(1));
         assert_eq!(row.stated, Some(3));
         row.merge(write(10, value(3), None));
-        assert_eq!(row.cells["a"].said, value(3));
+        assert_eq!(*row.attributes["a"].said(), value(3));
         assert_eq!(row.stated, Some(3));
         row.merge(write(11, AttributeWrite::Null, None));
         row.merge(write(10, value(4), None));
-        assert_eq!(row.cells["a"].said, AttributeWrite::Null);
+        assert_eq!(*row.attributes["a"].said(), AttributeWrite::Null);
         row.merge(write(12, AttributeWrite::Raw("\"x\"".to_owned()), None));
         assert_eq!(Row::decode(&row.encode().unwrap()).unwrap(), row);
     }
@@ -175,7 +149,7 @@ mod tests {
 
     #[test]
     fn when_users_begin() {
-        let stating = |t| Row { is_profile: true, stated: t, cells: BTreeMap::new() };
+        let stating = |t| Row { is_profile: true, stated: t, attributes: BTreeMap::new() };
         assert_eq!(first_seen_at(Some(&stating(None)), Some(7)), None);
         assert_eq!(first_seen_at(Some(&stating(Some(9))), Some(7)), Some(7));
         assert_eq!(first_seen_at(Some(&stating(Some(5))), Some(7)), Some(5));

@@ -123,6 +123,57 @@ async fn merging(store: &mut dyn ProfileStore) {
     assert_eq!(store.get("b").await.unwrap().unwrap().raw["nowhere"], "{\"x\":1}");
 }
 
+/// What is said of keys of the map: a number, or that it has none.
+fn entries(list: &[(&str, Option<f64>)]) -> AttributeWrite {
+    AttributeWrite::Entries(list.iter().map(|(key, value)| ((*key).to_owned(), value.map(Value::Number))).collect())
+}
+
+async fn maps(store: &mut dyn ProfileStore) {
+    let mut upsert = async |at, said: AttributeWrite| {
+        store.upsert(vec![write("m", at, None, &[("map", said)])]).await.unwrap();
+        let profile = store.get("m").await.unwrap().unwrap();
+        let map = profile.attributes.get("map").map(segment_core::convert::to_json);
+        map.or_else(|| profile.raw.get("map").map(|json| format!("raw {json}")))
+    };
+    let json = |text: &str| Some(text.to_owned());
+    assert_eq!(upsert(10, entries(&[("v42", Some(120.0))])).await, json(r#"{"v42":120.0}"#));
+    assert_eq!(upsert(20, entries(&[("a.b", Some(5.5))])).await, json(r#"{"a.b":5.5,"v42":120.0}"#));
+    assert_eq!(upsert(9, entries(&[("v42", Some(7.0)), ("'", Some(1.0))])).await, json(r#"{"'":1.0,"a.b":5.5,"v42":120.0}"#));
+    assert_eq!(upsert(10, entries(&[("v42", Some(3.0))])).await, json(r#"{"'":1.0,"a.b":5.5,"v42":3.0}"#), "the later call wins");
+    assert_eq!(upsert(12, entries(&[("v42", None), ("none", None)])).await, json(r#"{"'":1.0,"a.b":5.5}"#));
+    assert_eq!(upsert(11, entries(&[("v42", Some(4.0))])).await, json(r#"{"'":1.0,"a.b":5.5}"#), "a removed key is remembered");
+    assert_eq!(upsert(12, entries(&[("v42", Some(5.0))])).await, json(r#"{"'":1.0,"a.b":5.5,"v42":5.0}"#), "the later call wins");
+    assert_eq!(upsert(12, AttributeWrite::Null).await, json(r#"{"a.b":5.5}"#), "null takes what is no later");
+    assert_eq!(upsert(11, entries(&[("v42", Some(6.0))])).await, json(r#"{"a.b":5.5}"#), "null is remembered");
+    assert_eq!(upsert(12, entries(&[("v42", Some(6.0))])).await, json(r#"{"a.b":5.5,"v42":6.0}"#), "the later call wins");
+    assert_eq!(upsert(20, entries(&[("a.b", None), ("v42", None)])).await, json("{}"), "a map without keys is there");
+    assert_eq!(upsert(19, AttributeWrite::Null).await, json("{}"));
+    assert_eq!(upsert(20, AttributeWrite::Null).await, None);
+    assert_eq!(upsert(20, entries(&[])).await, json("{}"));
+    assert_eq!(upsert(30, raw("5")).await, json("raw 5"));
+    assert_eq!(upsert(29, entries(&[("v42", Some(8.0))])).await, json("raw 5"));
+    assert_eq!(upsert(31, entries(&[("", Some(9.0))])).await, json(r#"{"":9.0}"#));
+    // In one call, too: a map that is cleared and has a key again.
+    let both = [AttributeWrite::Null, entries(&[("k", Some(1.0))])].map(|said| write("m", 40, None, &[("map", said)]));
+    store.upsert(both.to_vec()).await.unwrap();
+    let map = BTreeMap::from([("k".to_owned(), Value::Number(1.0))]);
+    assert_eq!(store.get("m").await.unwrap().unwrap().attributes["map"], Value::Map(map));
+}
+
+/// More keys than a map has, each five hundred of one instant, the latest first.
+async fn many_keys(store: &mut dyn ProfileStore) {
+    let key = |i: i64, n: usize| format!("{i}-{n:03}");
+    for i in (0..9).rev() {
+        let keys = (0..500).map(|n| (key(i, n), Some(Value::Number(n as f64)).filter(|_| n > 0))).collect();
+        store.upsert(vec![write("many", 100 + i, None, &[("map", AttributeWrite::Entries(keys))])]).await.unwrap();
+    }
+    let found = store.get("many").await.unwrap().unwrap();
+    let Value::Map(map) = &found.attributes["map"] else { panic!("{found:?}") };
+    let first = 4500 - crate::MAP_KEYS_MAX;
+    let expected = (0..9).flat_map(|i| (1..500).map(move |n| (i, n))).filter(|&(i, n)| i > 0 || n >= first).map(|(i, n)| key(i, n));
+    assert_eq!(map.keys().cloned().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
 async fn beginnings(store: &mut dyn ProfileStore) {
     let times = async |store: &mut dyn ProfileStore, id: &str| {
         let p = store.get(id).await.unwrap().unwrap();
@@ -190,6 +241,19 @@ impl Chance {
     }
 }
 
+/// What is said of a few of the map's keys.
+fn some_entries(chance: &mut Chance) -> AttributeWrite {
+    let mut said = Vec::new();
+    for key in ["v1", "a.b", ""] {
+        match chance.below(3) {
+            0 => said.push((key, None)),
+            1 => said.push((key, Some(chance.below(100) as f64))),
+            _ => {}
+        }
+    }
+    entries(&said)
+}
+
 /// Rows of a snapshot by user, without their numbers: two stores number differently.
 fn rows(snapshot: &ProfilesSnapshot) -> BTreeMap<String, Vec<Option<String>>> {
     let (mut out, mut last) = (BTreeMap::new(), -1);
@@ -243,10 +307,14 @@ async fn same(model: &mut dyn ProfileStore, store: &mut dyn ProfileStore, seed: 
                     .map(|_| {
                         let mut attributes: BTreeMap<String, AttributeWrite> = BTreeMap::new();
                         for _ in 0..chance.below(4) {
-                            let (name, value) = &values[chance.below(values.len())];
+                            let (name, value) = match chance.below(3) {
+                                0 => values.last().unwrap(),
+                                _ => &values[chance.below(values.len())],
+                            };
                             let said = match chance.below(6) {
                                 0 => AttributeWrite::Null,
                                 1 => raw("{\"no\":[1,null]}"),
+                                2.. if *name == "map" => some_entries(&mut chance),
                                 _ => AttributeWrite::Value(value.clone()),
                             };
                             attributes.insert((*name).to_owned(), said);
@@ -292,7 +360,7 @@ fn embedded(folder: &Path) -> EmbeddedProfiles {
 
 #[tokio::test]
 async fn the_embedded_store() {
-    for i in 0..5 {
+    for i in 0..7 {
         let folder = tempfile::tempdir().unwrap();
         let mut store = embedded(folder.path());
         match i {
@@ -300,6 +368,8 @@ async fn the_embedded_store() {
             1 => beginnings(&mut store).await,
             2 => round_trips(&mut store).await,
             3 => erasing(&mut store).await,
+            4 => maps(&mut store).await,
+            5 => many_keys(&mut store).await,
             _ => {
                 let other = tempfile::tempdir().unwrap();
                 same(&mut embedded(other.path()), &mut store, 1).await;
@@ -324,6 +394,8 @@ mod on_cassandra {
         let folder = tempfile::tempdir().unwrap();
         let mut store = opened(&cassandra, folder.path()).await;
         merging(&mut store).await;
+        maps(&mut store).await;
+        many_keys(&mut store).await;
         store.erase(&["a".to_owned(), "b".to_owned(), "u".to_owned()]).await.unwrap();
         beginnings(&mut store).await;
         round_trips(&mut store).await;

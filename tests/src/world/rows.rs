@@ -142,7 +142,7 @@ struct Cx<'a> {
 }
 
 impl Cx<'_> {
-    /// A row of a user; a second one merges into the first attribute by attribute.
+    /// A row of a user; a second one merges into the first attribute by attribute, and maps key by key.
     fn profile(&mut self, import: usize, id: &str, fields: &[FieldPlan], profiles: &mut BTreeMap<String, Profile>) {
         let mut written = Vec::new();
         // Whether a time may be stated is settled by the user's first row.
@@ -163,6 +163,10 @@ impl Cx<'_> {
                 continue;
             }
             let (json, value) = self.field(import, field);
+            let (json, value) = match (profile.attributes.remove(&field.name), json, value) {
+                (Some(Value::Map(present)), Json::Object(said), Value::Map(value)) => self.merged(present, said, value),
+                (_, json, value) => (json, value),
+            };
             written.push((field.name.clone(), json));
             profile.attributes.insert(field.name.clone(), value);
         }
@@ -175,6 +179,22 @@ impl Cx<'_> {
         }
         self.random.shuffle(&mut row);
         self.imports[import].users.push(object(row));
+    }
+
+    /// A map that a user has, after a second row that says something of its keys and may remove one that there is.
+    fn merged(
+        &mut self,
+        mut present: BTreeMap<String, Value>,
+        mut said: Vec<(String, Json)>,
+        value: BTreeMap<String, Value>,
+    ) -> (Json, Value) {
+        let gone = present.keys().find(|key| !value.contains_key(*key)).filter(|_| self.random.chance(50)).cloned();
+        if let Some(key) = gone {
+            present.remove(&key);
+            said.push((key, Json::Null));
+        }
+        present.extend(value);
+        (Json::Object(said), Value::Map(present))
     }
 
     fn event(

@@ -21,6 +21,7 @@ use scylla::value::CqlValue;
 use segment_core::catalog::{Catalog, ColumnKind, Scope};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::attributes::map_columns;
 use super::client::{Cassandra, rows_of};
 use super::cql::Cql;
 use super::error::{CassandraError, CassandraFault};
@@ -76,6 +77,16 @@ pub(crate) fn cql_type(kind: ColumnKind) -> &'static str {
         // Frozen, as an empty list is a value and an unfrozen one cannot be told from none.
         ColumnKind::Strings => "frozen<list<text>>",
     }
+}
+
+/// The type of the column of a map's keys: not frozen, so that each is written by itself. Values are JSON, as their type may widen.
+const KEYS_TYPE: &str = "map<text, text>";
+
+/// The columns of a catalog's attributes, with their types.
+fn stored_columns(catalog: &Catalog) -> Vec<(String, &'static str)> {
+    let values = catalog.columns(Scope::Attribute).into_iter().map(|column| (column.name.clone(), cql_type(column.kind)));
+    let keys = catalog.fields(Scope::Attribute).values().filter_map(map_columns).map(|(_, keys)| (keys, KEYS_TYPE));
+    values.chain(keys).collect()
 }
 
 impl Keyspace {
@@ -204,18 +215,17 @@ impl Keyspace {
     pub(crate) async fn add_columns(&self, catalog: &Catalog) -> Result<()> {
         let what = "add columns of profiles";
         let present = self.columns("profiles").await?;
-        let mut missing: Vec<(&str, &'static str)> = Vec::new();
-        for column in catalog.columns(Scope::Attribute) {
-            let wanted = cql_type(column.kind);
-            match present.get(&column.name).map(String::as_str) {
+        let mut missing: Vec<(String, &'static str)> = Vec::new();
+        for (name, wanted) in stored_columns(catalog) {
+            match present.get(&name).map(String::as_str) {
                 Some(ty) if ty == wanted => {}
                 Some(ty) => {
                     return Err(StoreError::Conflict(format!(
-                        "column {} of keyspace {} is {ty} in Cassandra and {wanted} by the catalog",
-                        column.name, self.name
+                        "column {name} of keyspace {} is {ty} in Cassandra and {wanted} by the catalog",
+                        self.name
                     )));
                 }
-                None => missing.push((&column.name, wanted)),
+                None => missing.push((name, wanted)),
             }
         }
         for part in missing.chunks(COLUMNS_ADDED_MAX) {
@@ -225,11 +235,22 @@ impl Keyspace {
             }
             self.cassandra.change_schema(alter.word(")").build(), what).await?;
         }
-        if missing.is_empty() {
+        let maps: Vec<(&str, String)> = catalog.fields(Scope::Attribute).values().filter_map(map_columns).collect();
+        if missing.is_empty() && maps.is_empty() {
             return Ok(());
         }
         let mut made = self.columns_made().await?;
-        made.extend(missing.into_iter().map(|(name, _)| name.to_owned()));
+        let before = made.len();
+        for (column, keys) in maps {
+            if present.contains_key(column) && !made.contains(&keys) {
+                super::whole_maps::take_apart(self, catalog, column, &keys).await?;
+            }
+            made.insert(keys);
+        }
+        made.extend(missing.into_iter().map(|(name, _)| name));
+        if made.len() == before {
+            return Ok(());
+        }
         let text = serde_json::to_string(&made).map_err(|e| StoreError::Invalid(format!("names of columns have no JSON: {e}")))?;
         let insert = Cql::new("INSERT INTO").table(&self.name, "about").word("(key, value) VALUES (?, ?)");
         let insert = self.cassandra.prepare(insert.build(), what).await?;
@@ -251,15 +272,14 @@ impl Keyspace {
     /// `Unavailable`, with a cause that cannot be retried, if one has another type, or is gone.
     pub(crate) async fn columns_of(&self, catalog: &Catalog) -> Result<BTreeMap<String, String>> {
         let (present, made) = (self.columns("profiles").await?, self.columns_made().await?);
-        for column in catalog.columns(Scope::Attribute) {
-            let wanted = cql_type(column.kind);
-            let fault = match present.get(&column.name) {
+        for (name, wanted) in stored_columns(catalog) {
+            let fault = match present.get(&name) {
                 Some(ty) if ty == wanted => continue,
                 Some(ty) => format!("is {ty}, and {wanted} by the catalog"),
-                None if made.contains(&column.name) => "was dropped".to_owned(),
+                None if made.contains(&name) => "was dropped".to_owned(),
                 None => continue,
             };
-            let text = format!("column {} of keyspace {} {fault}", column.name, self.name);
+            let text = format!("column {name} of keyspace {} {fault}", self.name);
             return Err(CassandraError::new(CassandraFault::Shape, text).during("read profiles"));
         }
         Ok(present)

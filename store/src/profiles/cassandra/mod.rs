@@ -26,6 +26,7 @@ pub(crate) mod testing;
 mod ties;
 mod together;
 mod user;
+mod whole_maps;
 pub(crate) mod writes;
 
 pub(crate) use client::rows_of;

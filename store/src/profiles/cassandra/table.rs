@@ -147,7 +147,11 @@ impl ProfileReader {
         let attributes = Attributes::new(catalog, options.attributes.as_ref(), |name| present.contains_key(name))?;
         let select = || {
             let names = FIXED.into_iter().filter(|name| options.raw || *name != "raw").chain(attributes.columns());
-            Cql::new("SELECT").names(names).word("FROM").table(keyspace.name(), "profiles")
+            let mut select = Cql::new("SELECT").names(names);
+            for column in attributes.keys_columns() {
+                select = select.word(", WRITETIME(").name(column).word(")");
+            }
+            select.word("FROM").table(keyspace.name(), "profiles")
         };
         let mut range = select().word("WHERE token(user_id) > ? AND token(user_id) <= ?");
         let mut bounds = Vec::new();

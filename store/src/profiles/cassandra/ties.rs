@@ -5,8 +5,10 @@
 //! of that user at that instant through this handle (later calls win), then six bits of a hash of what was written (of two handles' writes at one
 //! instant one wins whole, and the same one whenever they are written again).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use segment_core::convert::to_json;
+use segment_core::value::Value;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::profiles::AttributeWrite;
@@ -81,20 +83,34 @@ impl Ties {
 }
 
 /// A hash of what is said, the same in every process.
-pub(crate) fn content<'a>(attributes: impl IntoIterator<Item = (&'a String, &'a AttributeWrite)>) -> u64 {
+pub(crate) fn content<'a>(attributes: impl IntoIterator<Item = (&'a str, &'a AttributeWrite)>) -> u64 {
     let mut hash = Xxh3::new();
     for (name, said) in attributes {
         hash.update(name.as_bytes());
         let (tag, text) = match said {
             AttributeWrite::Null => (0, String::new()),
-            AttributeWrite::Value(value) => (1, segment_core::convert::to_json(value)),
+            AttributeWrite::Value(value) => (1, to_json(value)),
             AttributeWrite::Raw(json) => (2, json.clone()),
+            AttributeWrite::Entries(entries) => (3, entries_text(entries)),
         };
         hash.update(&[0, tag]);
         hash.update(&(text.len() as u64).to_le_bytes());
         hash.update(text.as_bytes());
     }
     hash.digest()
+}
+
+/// Entries as text, null where a key is removed.
+fn entries_text(entries: &BTreeMap<String, Option<Value>>) -> String {
+    let json = |value: &Option<Value>| value.as_ref().map_or_else(|| "null".to_owned(), to_json);
+    let mut text = String::new();
+    for (key, value) in entries {
+        text.push_str(&to_json(&Value::String(key.clone())));
+        text.push(':');
+        text.push_str(&json(value));
+        text.push(',');
+    }
+    text
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl UserReader {
         for column in attributes.columns() {
             one = one.word(",").name(column);
         }
-        for column in attributes.own_columns() {
+        for column in attributes.timed_columns() {
             one = one.word(", WRITETIME(").name(column).word(")");
         }
         let one = one.word("FROM").table(keyspace.name(), "profiles").word("WHERE user_id = ?").build();
@@ -104,11 +104,8 @@ impl Shared {
         if !has_profile && least.is_none() {
             return Ok(None);
         }
-        let mut attributes = BTreeMap::new();
         let (raw, raw_times, values) = (FIXED.len(), FIXED.len() + 1, FIXED.len() + 2);
-        for (name, (time, value)) in self.attributes.written(columns, values)? {
-            attributes.insert(name, (ties::instant(time), AttributeWrite::Value(value)));
-        }
+        let mut writes = self.attributes.written(columns, values)?;
         if let (Some(texts), Some(times)) = (at(raw), at(raw_times)) {
             let (texts, times) = (cells::texts(texts, 2)?, cells::bigints(times)?);
             if texts.len() != 2 * times.len() {
@@ -116,11 +113,15 @@ impl Shared {
             }
             for (pair, time) in texts.chunks_exact(2).zip(times) {
                 let said = if pair[1] == CLEARED { AttributeWrite::Null } else { AttributeWrite::Raw(pair[1].to_owned()) };
-                // What has a value since hides it.
-                attributes.entry(pair[0].to_owned()).or_insert((ties::instant(time), said));
+                writes.push((pair[0], time, said));
             }
         }
-        let seen = least.zip(last);
-        Ok(Some(UserFacts { has_profile, stated_first_seen, seen, attributes }))
+        // Of one instant the later call has the greater timestamp.
+        writes.sort_by_key(|(_, time, _)| *time);
+        let mut facts = UserFacts { has_profile, stated_first_seen, seen: least.zip(last), attributes: BTreeMap::new() };
+        for (name, time, said) in writes {
+            facts.merge(name.to_owned(), ties::instant(time), said);
+        }
+        Ok(Some(facts))
     }
 }

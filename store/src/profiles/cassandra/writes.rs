@@ -48,6 +48,8 @@ pub(crate) struct ProfileWriter {
 
 struct Statements {
     attributes: PreparedStatement,
+    /// Takes out of columns of keys what is there; none if there are no such columns.
+    clear_keys: Option<PreparedStatement>,
     stated: PreparedStatement,
     first: PreparedStatement,
     last: PreparedStatement,
@@ -96,22 +98,22 @@ impl ProfileWriter {
         let key = |cells: &mut Vec<Cell>| cells.extend([Cell::text(&user.user_id), Cell::bigint(user.user_no.cast_signed())]);
         let mut values = Vec::new();
         if let Some(row) = &user.row {
-            let mut instants: BTreeMap<i64, BTreeMap<&String, &AttributeWrite>> = BTreeMap::new();
-            for (name, cell) in &row.cells {
-                // A time that is yet to come would be kept for ever.
-                instants.entry(cell.written_at.min(received)).or_default().insert(name, &cell.said);
-            }
-            if instants.is_empty() {
-                instants.insert(received, BTreeMap::new());
-            }
-            for (at, said) in instants {
-                let content = ties::content(said.iter().map(|(name, said)| (*name, *said)));
+            for ((at, _), said) in instants(row, received) {
+                let content = ties::content(said.iter().map(|(name, said)| (*name, said)));
+                let timestamp = self.ties.timestamp(user.user_no, at, content);
                 let is_profile = if row.is_profile { Cell::boolean(true) } else { Cell::Unset };
-                let mut cells = vec![Cell::bigint(self.ties.timestamp(user.user_no, at, content)), is_profile];
-                cells.extend(self.cells(&said)?);
+                let (cells, cleared) = self.cells(&said)?;
+                let mut cells: Vec<Cell> = [Cell::bigint(timestamp), is_profile].into_iter().chain(cells).collect();
                 key(&mut cells);
                 batch.append_statement(self.statements.attributes.clone());
                 values.push(Cells(cells));
+                if let (Some(clear), true) = (&self.statements.clear_keys, cleared.contains(&Cell::Null)) {
+                    // Setting a whole collection takes out what is older than its timestamp, and nothing of the very instant.
+                    let mut cells: Vec<Cell> = std::iter::once(Cell::bigint(timestamp + 1)).chain(cleared).collect();
+                    key(&mut cells);
+                    batch.append_statement(clear.clone());
+                    values.push(Cells(cells));
+                }
             }
             if let Some(stated) = row.stated {
                 let mut cells = vec![Cell::bigint(ties::least_wins(stated)), Cell::bigint(stated), Cell::bigint(stated)];
@@ -133,22 +135,28 @@ impl ProfileWriter {
         Ok((batch, values))
     }
 
-    /// The cells of `raw` and of all columns.
-    fn cells(&self, said: &BTreeMap<&String, &AttributeWrite>) -> Result<Vec<Cell>> {
+    /// The cells of `raw` and of all columns, and those of columns of keys: null where all are to go.
+    fn cells(&self, said: &BTreeMap<&str, AttributeWrite>) -> Result<(Vec<Cell>, Vec<Cell>)> {
         let mut columns = vec![Cell::Unset; self.attributes.columns().len()];
         let mut kept = Vec::new();
         for (name, said) in said {
             self.attributes.put(name, said, &mut columns)?;
             match said {
-                AttributeWrite::Raw(json) => kept.push((name.as_str(), json.as_str())),
-                AttributeWrite::Null => kept.push((name.as_str(), CLEARED)),
-                AttributeWrite::Value(_) => {}
+                AttributeWrite::Raw(json) => kept.push((*name, json.as_str())),
+                AttributeWrite::Null => kept.push((*name, CLEARED)),
+                AttributeWrite::Value(_) | AttributeWrite::Entries(_) => {}
             }
+        }
+        let mut cleared = Vec::new();
+        for (_, cell) in columns.iter_mut().enumerate().filter(|(at, _)| self.attributes.has_keys(*at)) {
+            // What is put into a collection cannot be null; all of it is taken out by another statement.
+            let all = *cell == Cell::Null;
+            cleared.push(if all { std::mem::replace(cell, Cell::Unset) } else { Cell::Unset });
         }
         let mut cells = Vec::with_capacity(columns.len() + 1);
         cells.push(if kept.is_empty() { Cell::Unset } else { Cell::text_map(kept.into_iter()) });
         cells.extend(columns);
-        Ok(cells)
+        Ok((cells, cleared))
     }
 
     /// Erases the rows of users, for good: whatever is written under their numbers later, or arrives late, stays hidden.
@@ -183,17 +191,48 @@ impl ProfileWriter {
     }
 }
 
+/// What is said of a user by instant, and of one instant by turn: a map that is cleared and has keys again at the same instant.
+fn instants(row: &Row, received: i64) -> BTreeMap<(i64, u32), BTreeMap<&str, AttributeWrite>> {
+    let mut instants: BTreeMap<(i64, u32), BTreeMap<&str, AttributeWrite>> = BTreeMap::new();
+    for (name, facts) in &row.attributes {
+        let mut last = None;
+        for (at, said) in facts.writes() {
+            // A time that is yet to come would be kept for ever.
+            let at = at.min(received);
+            let turn = last.filter(|(before, _)| *before == at).map_or(0, |(_, turn)| turn + 1);
+            last = Some((at, turn));
+            instants.entry((at, turn)).or_default().insert(name, said);
+        }
+    }
+    if instants.is_empty() {
+        instants.insert((received, 0), BTreeMap::new());
+    }
+    instants
+}
+
 impl Statements {
     async fn prepare(keyspace: &Keyspace, attributes: &Attributes) -> Result<Self> {
         let prepare = |cql: Cql| async move { keyspace.cassandra.prepare(cql.build(), "prepare writing profiles").await };
         let update = || Cql::new("UPDATE").table(keyspace.name(), "profiles").word("USING TIMESTAMP ? SET");
         let key = "WHERE user_id = ? AND user_no = ?";
         let mut all = update().word("has_profile = ?, raw = raw + ?");
-        for column in attributes.columns() {
-            all = all.word(",").name(column).word("= ?");
+        let mut clear = None;
+        for (at, column) in attributes.columns().enumerate() {
+            all = all.word(",").name(column);
+            if attributes.has_keys(at) {
+                all = all.word("=").name(column).word("+ ?");
+                clear = Some(clear.map_or_else(update, |cql: Cql| cql.word(",")).name(column).word("= ?"));
+            } else {
+                all = all.word("= ?");
+            }
         }
+        let clear_keys = match clear {
+            Some(cql) => Some(prepare(cql.word(key)).await?),
+            None => None,
+        };
         Ok(Self {
             attributes: prepare(all.word(key)).await?,
+            clear_keys,
             stated: prepare(update().word("stated_first_seen_at = ?, first_seen_at = ?").word(key)).await?,
             first: prepare(update().word("first_seen_at = ?").word(key)).await?,
             last: prepare(update().word("last_seen_at = ?").word(key)).await?,
