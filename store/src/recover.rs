@@ -21,7 +21,7 @@ const ATTEMPTS_MAX: usize = 8;
 /// Puts the lake's table back where the state row says, and removes files that nothing names. The state is another afterwards only if an
 /// interrupted import had to be finished.
 pub(crate) async fn recover(shared: &Shared, workspace: &str) -> Result<(Table, State)> {
-    let mut state = shared.meta.state(workspace).await?;
+    let mut state = shared.meta.settled_state(workspace).await?;
     let table = match &shared.lake {
         Some(lake) => {
             let table = put_back_shared(shared, lake, workspace, &mut state).await?;

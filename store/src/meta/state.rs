@@ -236,6 +236,16 @@ impl Meta {
         Ok(state)
     }
 
+    /// The same for whoever holds the write lock: after every switch that was begun has ended. One whose caller was dropped goes on in the
+    /// database's own thread, after the caller's lock is gone.
+    pub(crate) async fn settled_state(&self, workspace: &str) -> Result<State> {
+        // Waits for all transactions that write.
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.attempt("read the state")?;
+        let state = read_state(&mut tx, workspace).await?;
+        tx.commit().await.attempt("read the state")?;
+        Ok(state)
+    }
+
     /// Replaces the state row if its version is still `expected`, with the import's entry and the files that the new
     /// state no longer names. This is the commit point.
     pub(crate) async fn switch(

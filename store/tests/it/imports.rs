@@ -1,5 +1,7 @@
 //! Imports: what a commit shows, what a crash leaves.
 
+use std::time::{Duration, Instant};
+
 use crate::common::*;
 use segment_core::types::Type;
 use sqlx::Connection;
@@ -52,6 +54,37 @@ async fn one_writer_at_a_time() {
     other.pin().await.unwrap();
     drop(writer);
     other.begin_write().await.unwrap();
+}
+
+/// A commit that nobody waits for any more is whole or not at all, wherever it was, for whoever writes next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_is_given_up_is_all_or_nothing() {
+    let (_dir, _store, workspace) = workspace().await;
+    let (mut took, mut committed, mut tries) = (Duration::ZERO, 0, 0_u32);
+    while tries < 200 {
+        let mut writer = workspace.begin_write().await.unwrap();
+        let (before, user) = (writer.base().version, format!("u{tries}"));
+        let catalog = priced(&writer.base().catalog, &Type::Integer);
+        writer.set_catalog(&catalog).await.unwrap();
+        write_day(&mut writer, &catalog, 10, &[event("view", &user, i64::from(tries), None)]);
+        let began = Instant::now();
+        // The last of what a commit does, a little later each time, and now and then all of it.
+        let given_up = took.mul_f64(0.7 + 0.3 * f64::from(tries % 50) / 50.0);
+        let wait = if tries % 50 == 0 { Duration::MAX } else { given_up };
+        let done = tokio::time::timeout(wait, writer.commit(catalog, serde_json::json!({}))).await;
+        if wait == Duration::MAX {
+            took = began.elapsed();
+        }
+        let mut next = workspace.begin_write().await.unwrap();
+        let (version, profile) = (next.base().version, next.profile(&user).unwrap());
+        assert!(done.is_err() || version == before + 1);
+        assert_eq!(profile.is_some(), version > before, "try {tries}: of {before}, {version} after {given_up:?} of {took:?}");
+        drop(next);
+        // And it stays so.
+        assert_eq!(workspace.begin_write().await.unwrap().base().version, version);
+        (tries, committed) = (tries + 1, committed + usize::from(version > before));
+    }
+    assert!(committed > 6, "{committed}");
 }
 
 #[tokio::test]
