@@ -101,7 +101,7 @@ impl Store {
     pub async fn open_with(dir: impl AsRef<Path>, config: StoreConfig) -> Result<Self> {
         let dir = dir.as_ref();
         std::fs::create_dir_all(dir).map_err(|e| StoreError::io("make", dir, e))?;
-        Self::open_at(absolute(dir)?, config, true).await
+        Box::pin(Self::open_at(absolute(dir)?, config, true)).await
     }
 
     /// Opens a data directory that is there, with everything in it.
@@ -127,7 +127,7 @@ impl Store {
                 dir.display()
             )));
         }
-        Self::open_at(absolute(dir)?, config, false).await
+        Box::pin(Self::open_at(absolute(dir)?, config, false)).await
     }
 
     async fn open_at(dir: PathBuf, config: StoreConfig, create: bool) -> Result<Self> {
@@ -184,6 +184,10 @@ impl Store {
     ///
     /// `Conflict` if it is there, `Invalid` for a bad name.
     pub async fn create_workspace(&self, name: &str, timezone: &str) -> Result<Workspace> {
+        Box::pin(self.create_workspace_now(name, timezone)).await
+    }
+
+    async fn create_workspace_now(&self, name: &str, timezone: &str) -> Result<Workspace> {
         check_workspace_name(name)?;
         let shared = &self.shared;
         let _lock = Lock::take(&shared.layout.write_lock(name)).await?;

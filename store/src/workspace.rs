@@ -59,6 +59,11 @@ impl Workspace {
     /// `NotFound` if the workspace is gone, `Unavailable` if the metadata, or a shared lake's catalog, cannot be read; `Conflict` if another
     /// engine replaced the events.
     pub async fn pin(&self) -> Result<Pinned> {
+        // What is awaited below nests deeply, and would be laid out anew within every future that awaits this one: here, and where it is boxed below.
+        Box::pin(self.pin_now()).await
+    }
+
+    async fn pin_now(&self) -> Result<Pinned> {
         let (reading, table, snapshot_id) = match &self.shared.lake {
             Some(lake) => self.read_shared(lake).await?,
             None => {
@@ -168,7 +173,7 @@ impl Workspace {
     /// `Busy` while another import is running, in this process or another; `Conflict` if something else than Muster
     /// changed the lake's table; `Corrupt` if the profiles are not at the state's version.
     pub async fn begin_write(&self) -> Result<Writer> {
-        Writer::begin(self).await
+        Box::pin(Writer::begin(self)).await
     }
 
     /// Replaces the catalog, for declarations. Returns the new version.
@@ -177,6 +182,10 @@ impl Workspace {
     ///
     /// `Conflict` if the version is not the expected one, `Busy` while an import is running, `Invalid` if a stored column is missing.
     pub async fn set_catalog(&self, expected_version: u64, catalog: &Catalog) -> Result<u64> {
+        Box::pin(self.set_catalog_now(expected_version, catalog)).await
+    }
+
+    async fn set_catalog_now(&self, expected_version: u64, catalog: &Catalog) -> Result<u64> {
         let _lock = self.lock()?;
         if let Some(table) = &catalog.events_table {
             self.check_binding(table).await?;
@@ -307,7 +316,7 @@ impl Workspace {
     ///
     /// Safe: the list is replaced or stays as it was.
     pub async fn replace_list(&self, key: &str, ids: Vec<String>, report: serde_json::Value) -> Result<ListInfo> {
-        lists::replace(self, key, ids, report).await
+        Box::pin(lists::replace(self, key, ids, report)).await
     }
 
     /// A list.

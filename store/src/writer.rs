@@ -16,6 +16,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::SystemTime;
 
 use arrow::datatypes::SchemaRef;
+use futures::future::BoxFuture;
 use iceberg::spec::DataFile;
 use iceberg::table::Table;
 use segment_core::catalog::Catalog;
@@ -314,7 +315,12 @@ impl Writer {
         self.finish(catalog, Ending::default()).await.map(|_| ())
     }
 
-    async fn finish(mut self, catalog: Catalog, ending: Ending) -> Result<CommitInfo> {
+    /// Boxed: see [`Workspace::pin`].
+    fn finish(self, catalog: Catalog, ending: Ending) -> BoxFuture<'static, Result<CommitInfo>> {
+        Box::pin(self.finish_now(catalog, ending))
+    }
+
+    async fn finish_now(mut self, catalog: Catalog, ending: Ending) -> Result<CommitInfo> {
         self.set_catalog(&catalog).await?;
         let workspace = self.workspace.clone();
         let (shared, name) = (&workspace.shared, workspace.name());

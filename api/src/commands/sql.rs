@@ -19,9 +19,10 @@ pub(super) async fn run(args: Sql) -> Result<(), Failure> {
     };
     let warnings = asked.checked.warnings.clone();
     let plan = context::plan_of(asked.checked)?;
-    let as_of = plan.as_of;
+    let (name, as_of) = (dialect.name(), plan.as_of);
     let strategy = strategy.unwrap_or_else(|| dialect.strategy());
-    let lowered = if asked.pinned.bound.is_some() && dialect.name() == "trino" {
+    let lowered = if asked.pinned.bound.is_some() && name == "trino" {
+        drop(dialect);
         engines::over_bound(plan, asked.pinned, strategy, &settings).await?
     } else {
         let tables = engines::tables(&asked.pinned, dialect.as_ref(), settings.text("trino.catalog").unwrap_or_default());
@@ -31,7 +32,7 @@ pub(super) async fn run(args: Sql) -> Result<(), Failure> {
     match args.evaluated.output {
         Format::Text => output::text(&format!("{:#}", lowered.ast())),
         Format::Json => output::json(&json!({
-            "dialect": dialect.name(),
+            "dialect": name,
             "as_of": segment_core::time::format_instant(as_of),
             "sql": lowered.sql(),
             "warnings": warnings,

@@ -1,5 +1,6 @@
 //! Imports into real workspaces, in temporary folders.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::print_stdout, reason = "tests say what they saw")]
 
 mod again;
 mod bounded;
