@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use query_backends::{Backend, MemoryBackend, ProfilesRead, Rate, Router, RouterConfig, key};
-use segment_core::dialect::Dialect;
+use segment_core::dialect::{self, Dialect};
 use segment_core::lower::{Strategy, Tables};
 use store::Pinned;
 
@@ -14,32 +14,66 @@ use crate::config::Settings;
 use crate::config::keys::BACKENDS;
 use crate::failure::Failure;
 
+/// The configured backends, each made once: asked together, or one alone.
+pub(crate) struct Engines {
+    all: Router,
+    alone: BTreeMap<&'static str, Router>,
+    /// What the lake is called where tables are named for Trino.
+    pub(crate) trino_catalog: String,
+}
+
+impl Engines {
+    /// Those that `router.backends` names.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let names: Vec<&str> = settings.texts("router.backends").iter().map(String::as_str).collect();
+        let (mut members, mut absent, mut alone) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for name in BACKENDS {
+            let why = match names.contains(&name).then(|| backend(name, settings)) {
+                Some(Ok(backend)) => {
+                    alone.insert(name, only(backend.clone(), settings));
+                    members.push((backend, rate(name, settings)));
+                    continue;
+                }
+                Some(Err(failure)) => failure.to_string(),
+                None => "router.backends does not name it".to_owned(),
+            };
+            absent.push((name, why));
+        }
+        members.sort_by_key(|(b, _)| names.iter().position(|n| *n == b.name()));
+        let all = Router::new(members, absent, config(settings));
+        Self { all, alone, trino_catalog: settings.text("trino.catalog").unwrap_or_default().to_owned() }
+    }
+
+    /// The router over all of them, or over the one of a name.
+    ///
+    /// # Errors
+    ///
+    /// `Usage` if there is none of that name.
+    pub(crate) fn router(&self, backend: Option<&str>) -> Result<&Router, Failure> {
+        let Some(name) = backend else { return Ok(&self.all) };
+        self.alone.get(name).ok_or_else(|| {
+            let names: Vec<&str> = self.alone.keys().copied().collect();
+            Failure::Usage(format!("there is no backend \"{name}\" here: {}", names.join(", ")))
+        })
+    }
+}
+
+/// The router over one backend.
+fn only(backend: Arc<dyn Backend>, settings: &Settings) -> Router {
+    let rate = rate(backend.name(), settings);
+    Router::new(vec![(backend, rate)], Vec::new(), config(settings))
+}
+
 /// The router over the configured backends; over the one that `--backend` names, if it names one.
 pub(crate) fn router(engine: &Engine, settings: &Settings) -> Result<Router, Failure> {
-    let names: Vec<&str> = match &engine.backend {
+    match &engine.backend {
+        None => Ok(Engines::new(settings).all),
         Some(name) if !BACKENDS.contains(&name.as_str()) => {
-            return Err(Failure::Usage(format!("there is no backend \"{name}\": {}", BACKENDS.join(", "))));
+            Err(Failure::Usage(format!("there is no backend \"{name}\": {}", BACKENDS.join(", "))))
         }
-        Some(name) => vec![name],
-        None => settings.texts("router.backends").iter().map(String::as_str).collect(),
-    };
-    let (mut members, mut absent) = (Vec::new(), Vec::new());
-    for name in BACKENDS {
-        let why = match names.contains(&name).then(|| backend(name, settings)) {
-            Some(Ok(backend)) => {
-                members.push((backend, rate(name, settings)));
-                continue;
-            }
-            // Who names a backend gets its error, not another backend.
-            Some(Err(failure)) if engine.backend.is_some() => return Err(failure),
-            Some(Err(failure)) => failure.to_string(),
-            None if engine.backend.is_some() => continue,
-            None => "router.backends does not name it".to_owned(),
-        };
-        absent.push((name, why));
+        // Who names a backend gets its error, not another backend.
+        Some(name) => Ok(only(backend(name, settings)?, settings)),
     }
-    members.sort_by_key(|(b, _)| names.iter().position(|n| *n == b.name()));
-    Ok(Router::new(members, absent, config(settings)))
 }
 
 /// The backend of that name, as it is configured.
@@ -112,6 +146,11 @@ pub(crate) fn strategy(name: Option<&str>) -> Result<Option<Strategy>, Failure> 
         let names: Vec<&str> = Strategy::ALL.iter().map(|s| s.name()).collect();
         Failure::Usage(format!("there is no strategy \"{name}\": {}", names.join(", ")))
     })
+}
+
+/// The dialect of that name.
+pub(crate) fn dialect(name: &str) -> Result<Box<dyn Dialect>, Failure> {
+    dialect::named(name).ok_or_else(|| Failure::Usage(format!("there is no dialect \"{name}\": {}", dialect::NAMES.join(", "))))
 }
 
 /// The names of a workspace's tables in an engine, for SQL that is printed rather than run.

@@ -64,7 +64,10 @@ pub use lake::schema::{LAKE_TIMEZONE, events_schema};
 pub use lake::snapshot::{DataFileInfo, EventRead, EventsPlan, EventsSnapshot, FilePlace};
 pub use lists::ListInfo;
 pub use lock::Lock;
-pub use meta::{ImportInfo, KeyInfo, KeyKind, Quarantine, QuarantinedRow, SegmentInfo, Unusable};
+pub use meta::{
+    Answered, ImportInfo, KeyInfo, Quarantine, QuarantinedRow, Scope, Scopes, SegmentDraft, SegmentInfo, SegmentVersion, Token, Unusable,
+    VERSIONS_MAX,
+};
 pub use names::{check_key, check_workspace_name};
 pub use pinned::{Pinned, SharedTable, SharedTables};
 #[cfg(feature = "cassandra")]

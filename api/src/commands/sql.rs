@@ -1,6 +1,6 @@
 //! `muster sql`: a condition's SQL in a dialect.
 
-use segment_core::{compile, dialect};
+use segment_core::compile;
 use serde_json::json;
 
 use crate::args::{Format, Sql};
@@ -14,9 +14,7 @@ pub(super) async fn run(args: Sql) -> Result<(), Failure> {
     let place = &args.evaluated.place;
     let settings = context::settings(Some(&place.data), &place.configured, None)?;
     let asked = context::asked(&args.evaluated, None).await?;
-    let Some(dialect) = dialect::named(&args.dialect) else {
-        return Err(Failure::Usage(format!("there is no dialect \"{}\": {}", args.dialect, dialect::NAMES.join(", "))));
-    };
+    let dialect = engines::dialect(&args.dialect)?;
     let warnings = asked.checked.warnings.clone();
     let plan = context::plan_of(asked.checked)?;
     let tables = engines::tables(&asked.pinned, dialect.as_ref(), settings.text("trino.catalog").unwrap_or_default());
