@@ -25,7 +25,7 @@
 //! A workspace's events may be somebody else's files instead of the lake's ([`BoundEvents`]): then the state names no events, and whoever pins it
 //! looks which files there are.
 //!
-//! Deliberately absent: what a condition means, DataFusion, dependency checks between segments (the command line's).
+//! Deliberately absent: what a condition means, DataFusion, dependency checks between segments (`api`'s).
 
 mod bound;
 mod collect;

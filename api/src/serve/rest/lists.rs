@@ -1,6 +1,6 @@
 //! `/lists`: lists of user ids, uploaded as they stream in.
 
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufReader};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -100,17 +100,17 @@ pub(super) fn text(document: &OpenApi) -> String {
 mod tests {
     use super::*;
 
-    /// The committed description is that of the code. `UPDATE_OPENAPI=1 cargo test -p api openapi` writes it.
+    /// The committed description is that of the code. `MUSTER_BLESS=1 cargo test -p api openapi` writes it.
     #[test]
     fn the_committed_description_is_that_of_the_code() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
         let made = text(&parts().1);
-        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        if std::env::var_os("MUSTER_BLESS").is_some() {
             std::fs::write(path, &made).unwrap();
         }
         assert!(
             std::fs::read_to_string(path).unwrap_or_default() == made,
-            "UPDATE_OPENAPI=1 cargo test -p api openapi writes docs/openapi.json"
+            "MUSTER_BLESS=1 cargo test -p api openapi writes docs/openapi.json"
         );
     }
 }

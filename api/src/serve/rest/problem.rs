@@ -215,7 +215,7 @@ impl Problem {
 
     /// Something that is no fault of the caller's; the operator is told what.
     pub(crate) fn failed(internal: impl Into<String>) -> Self {
-        let detail = "nothing was changed by this request as far as the server knows; its standard error says more, under the request's id";
+        let detail = "something is wrong with the server or its data; its standard error says more, under the request's id";
         Self { internal: Some(internal.into()), ..Self::new(Code::Failed, detail) }
     }
 
@@ -233,7 +233,7 @@ impl Problem {
     /// As it is sent, once the request's id is known.
     pub(super) fn render(self, request_id: &str) -> Response {
         let (status, code, title) = self.code.told();
-        if let Some(internal) = &self.internal {
+        if let Some(internal) = self.internal.as_ref().filter(|_| status.is_server_error()) {
             output::note(&format!("muster: request {request_id}: {code}: {internal}"));
         }
         let shown = Shown {

@@ -1,9 +1,13 @@
 //! What is wrong with requests, and how that is told.
 
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
 use super::{Rest, world};
-use crate::serve::Server;
+use crate::serve::{Server, key};
 
 #[test]
 fn what_is_wrong_is_told_where_it_is() {
@@ -70,4 +74,37 @@ fn paths_methods_and_ids() {
     }
     let (one, two) = (rest.get("/segments"), rest.get("/segments"));
     assert!(one.headers["x-request-id"].len() == 32 && one.headers["x-request-id"] != two.headers["x-request-id"]);
+}
+
+/// What waits for half a minute before it gives up: all at once.
+#[test]
+fn nobody_waits_for_ever() {
+    let world = world();
+    let key = key(&world, &["--scope", "manage"]);
+    let server = Server::start(&world);
+    let rest = Rest::new(&world, &server, "default", "read,manage");
+    // Bodies that do not arrive.
+    let silent: Vec<TcpStream> = [("POST", "segments", "application/json"), ("PUT", "lists/a", "text/plain")]
+        .map(|(method, path, media)| {
+            let mut stream = TcpStream::connect(&server.address).unwrap();
+            stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
+            let head = format!("{method} /api/v1/{path} HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {key}\r\nContent-Type: {media}\r\n");
+            stream.write_all(format!("{head}Connection: close\r\nContent-Length: 9\r\n\r\n").as_bytes()).unwrap();
+            stream
+        })
+        .into();
+    // Somebody who holds what refers to what.
+    let lock = File::options().write(true).create(true).truncate(false).open(world.path("data/profiles/default/references.lock")).unwrap();
+    lock.lock().unwrap();
+    let refused = rest.post("/segments", &json!({"key": "a", "condition": {"everyone": true}})).is_problem(503, "unavailable");
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert!(!refused.text.contains("references.lock"), "{}", refused.text);
+    lock.unlock().unwrap();
+    rest.make("a", json!({"everyone": true}));
+    for mut stream in silent {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains(r#""code":"timeout""#), "{answer}");
+    }
+    rest.get("/lists/a").is_problem(404, "not_found");
 }

@@ -54,6 +54,16 @@ fn a_segment_lives() {
     rest.send("POST", "/segments/vip/versions/9/restore", &[("If-Match", "*")], "").is_problem(404, "not_found");
     let fourth = rest.send("POST", "/segments/vip/versions/1/restore", &[("If-Match", &third.etag())], "").is(200).json();
     assert_eq!((fourth["version"].as_u64(), &fourth["name"], &fourth["tags"]), (Some(4), &json!("Very"), &json!(["a", "b c"])));
+}
+
+#[test]
+fn what_others_refer_to_stays_and_what_is_archived_stays_as_it_is() {
+    let world = world();
+    let server = Server::start(&world);
+    let rest = Rest::new(&world, &server, "default", ALL);
+    let body = json!({"key": "vip", "name": "Very", "tags": ["b c"], "condition": {"attribute": "n", "op": "gte", "value": 2}});
+    rest.post("/segments", &body).is(201);
+    let name = json!({"name": "Important"});
 
     // Who refers to whom.
     rest.make("rest", json!({"not": {"segment": "vip"}}));
@@ -80,12 +90,14 @@ fn a_segment_lives() {
     assert_eq!(keys(&rest.get("/segments").json()), ["rest"]);
     assert_eq!(keys(&rest.get("/segments?archived=true").json()), ["vip"]);
     assert_eq!(keys(&rest.get("/segments?archived=any&tag=b%20c").json()), ["vip"]);
+    let ran = world.run(&["segment", "run", "--data", "data", "--backend", "memory", "--output", "json"]).fine().value();
+    assert_eq!((ran["segments"].as_array().unwrap().len(), &ran["segments"][0]["segment"]), (1, &json!("rest")));
     assert!(rest.send("POST", "/segments/vip/unarchive", &[], "").is(200).json()["archived_at"].is_null());
 
     // The command line has the same segments, and keeps what it does not know of.
     world.run(&["segment", "save", "vip", "--data", "data", "--condition", "c.json"]).fine();
-    let fifth = rest.get("/segments/vip").is(200).json();
-    assert_eq!((fifth["version"].as_u64(), &fifth["name"], &fifth["condition"]), (Some(5), &json!("Very"), &json!({"everyone": true})));
+    let second = rest.get("/segments/vip").is(200).json();
+    assert_eq!((second["version"].as_u64(), &second["name"], &second["condition"]), (Some(2), &json!("Very"), &json!({"everyone": true})));
     world.run(&["segment", "delete", "rest", "--data", "data"]).fine();
     rest.send("DELETE", "/segments/vip", &[("If-Match", &before)], "").is_problem(412, "changed");
     assert_eq!(rest.send("DELETE", "/segments/vip", &[("If-Match", "*")], "").is(204).text, "");
@@ -189,26 +201,38 @@ fn conditions_are_looked_at_and_evaluated() {
 }
 
 #[test]
-fn who_goes_away_stops_the_count() {
+fn who_goes_away_stops_the_count_and_only_so_many_run() {
     /// Enough that counting them takes far longer than noticing that nobody waits.
     const USERS: usize = 200_000;
+    /// Evaluations that a server takes at once.
+    const QUERIES_MAX: usize = 8;
     let world = World::with_users(USERS);
     let key = key(&world, &["--scope", "run"]);
     let server = Server::start(&world);
+    let rest = Rest::new(&world, &server, "default", "").with_key(&key);
     let parts: Vec<Value> = (0..200).map(|i| json!({"attribute": "n", "op": "is", "value": i})).collect();
-    let body = json!({"condition": {"any": parts}}).to_string();
-    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let condition = json!({"condition": {"any": parts}});
+    let body = condition.to_string();
     let head = format!(
         "POST /api/v1/segments/count HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    stream.write_all((head + &body).as_bytes()).unwrap();
-    server.until("muster_queries_running", "1");
+    let waiting: Vec<TcpStream> = (0..QUERIES_MAX)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&server.address).unwrap();
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    server.until("muster_queries_running", &QUERIES_MAX.to_string());
+    for path in ["/segments/count", "/segments/explain"] {
+        assert_eq!(rest.post(path, &condition).is_problem(503, "busy").headers["retry-after"], "1");
+    }
     let left = Instant::now();
-    drop(stream);
+    drop(waiting);
     server.until("muster_queries_running", "0");
-    assert!(left.elapsed() < Duration::from_secs(2), "{:?}", left.elapsed());
-    // It came to no answer.
+    assert!(left.elapsed() < Duration::from_secs(5), "{:?}", left.elapsed());
+    // They came to no answer.
     let measured = server.send("GET", "/metrics", "", "").1;
-    assert!(!measured.contains(r#"path="/api/v1/segments",status"#), "{measured}");
+    assert!(!measured.contains(r#"path="/api/v1/segments",status="2xx""#), "{measured}");
 }
