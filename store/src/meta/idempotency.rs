@@ -83,3 +83,41 @@ impl Meta {
 fn oldest(now: i64) -> i64 {
     now.saturating_sub(i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::SegmentDraft;
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_is_kept_for_a_day_with_what_was_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let meta = Meta::open(&dir.path().join("muster.db"), true).await.unwrap();
+        let token = |request: u8| Token { caller: "k".to_owned(), token: "t".to_owned(), request: [request; 32] };
+        let save = async |request: u8| {
+            let draft = SegmentDraft { condition: "{}".to_owned(), ..SegmentDraft::default() };
+            meta.save_segment("w", "s", draft, Some((&token(request), &|s| format!("version {}", s.version)))).await
+        };
+        save(1).await.unwrap();
+        let kept = meta.answered("w", "k", "t").await.unwrap().unwrap();
+        assert_eq!((kept.token, kept.answer.as_str()), (token(1), "version 1"));
+        assert!(meta.answered("v", "k", "t").await.unwrap().is_none() && meta.answered("w", "l", "t").await.unwrap().is_none());
+        // A second answer to the same is none, and nothing is made with it.
+        assert!(save(2).await.is_err());
+        assert_eq!(meta.segments("w", None).await.unwrap()[0].version, 1);
+        // A day later it is forgotten.
+        let day = i64::try_from(KEPT.as_micros()).unwrap();
+        sqlx::query("UPDATE answered SET at = at - $1").bind(day).execute(&meta.pool).await.unwrap();
+        assert_eq!(meta.answered("w", "k", "t").await.unwrap(), None);
+        save(2).await.unwrap();
+        assert_eq!(meta.answered("w", "k", "t").await.unwrap().unwrap().answer, "version 2");
+        // No more than so many.
+        let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+             INSERT INTO answered SELECT 'w', 'k', 'n' || i, zeroblob(32), '', at FROM n, (SELECT at FROM answered)";
+        sqlx::query(fill).bind(KEPT_MAX).execute(&meta.pool).await.unwrap();
+        let more = Token { token: "more".to_owned(), ..token(3) };
+        let refused = meta.save_segment("w", "other", SegmentDraft::default(), Some((&more, &|_| String::new()))).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Busy(_)), "{refused}");
+        assert_eq!(meta.segments("w", Some("other")).await.unwrap(), []);
+    }
+}

@@ -326,6 +326,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn errors_of_backends_say_whether_to_come_again() {
+        for kind in ErrorKind::ALL {
+            let answer = Problem::from(BackendError::new(kind, "it did not go")).render("r");
+            let retried = answer.headers().contains_key(RETRY_AFTER);
+            assert_eq!(retried, kind.is_retryable() || kind == ErrorKind::Cancelled, "{}", kind.name());
+            let expected: &[u16] = if retried { &[503, 504] } else { &[422, 502] };
+            assert!(expected.contains(&answer.status().as_u16()), "{}", kind.name());
+        }
+        let waited =
+            BackendError { retry_after: Some(std::time::Duration::from_millis(2500)), ..BackendError::new(ErrorKind::Overloaded, "full") };
+        assert_eq!(Problem::from(waited).render("r").headers()[RETRY_AFTER], "3");
+    }
+
+    #[tokio::test]
+    async fn what_failed_inside_stays_there() {
+        for (failure, status) in [(Failure::Broken("/secret/path".to_owned()), 500), (Failure::Busy("/secret/path".to_owned()), 503)] {
+            let answer = Problem::from(failure).render("r7");
+            assert_eq!(answer.status().as_u16(), status);
+            let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+            let text = std::str::from_utf8(&body).unwrap();
+            assert!(!text.contains("secret") && text.contains(r#""request_id":"r7""#), "{text}");
+        }
+    }
+
+    #[test]
     fn every_code_is_told_of() {
         let document = include_str!("../../../../docs/api.md");
         let told: Vec<&str> = document.lines().filter(|l| l.starts_with("| `") && l.contains("` | ")).collect();
