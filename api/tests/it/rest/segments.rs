@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Rest, world};
+use super::{Answer, Rest, world};
 use crate::common::World;
 use crate::serve::{Server, key};
 
@@ -131,6 +131,41 @@ fn a_repeated_request_makes_nothing_and_is_answered_again() {
     let server = Server::start(&world);
     let rest = Rest::new(&world, &server, "default", "").with_key(&held);
     assert_eq!(create(&rest, "t1", &body).is(201).text, first.text);
+}
+
+#[test]
+fn of_those_who_write_at_once_one_does() {
+    const WRITERS: usize = 8;
+    let world = world();
+    let server = Server::start(&world);
+    let rest = Rest::new(&world, &server, "default", ALL);
+    let at_once = |write: &(dyn Fn(usize) -> Answer + Sync)| -> Vec<Answer> {
+        std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..WRITERS).map(|i| scope.spawn(move || write(i))).collect();
+            writers.into_iter().map(|w| w.join().unwrap()).collect()
+        })
+    };
+    let body = json!({"key": "a", "condition": {"everyone": true}}).to_string();
+    let headers = [("Content-Type", "application/json"), ("Idempotency-Key", "t")];
+    let made = at_once(&|_| rest.send("POST", "/segments", &headers, &body));
+    assert!(made.iter().all(|a| a.status == 201 && a.text == made[0].text));
+    let tag = made[0].etag();
+    let edited = at_once(&|i| rest.patch("/segments/a", &tag, &json!({"name": format!("by {i}")})));
+    let mut statuses: Vec<u16> = edited.iter().map(|a| a.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [&[200][..], &[412; WRITERS - 1]].concat());
+    let won = edited.iter().find(|a| a.status == 200).unwrap();
+    assert_eq!((rest.get("/segments/a").etag(), won.json()["version"].as_u64()), (won.etag(), Some(2)));
+    // Of two references that would close a circle one is saved.
+    rest.make("b", json!({"everyone": true}));
+    let closing = [("a", "b"), ("b", "a")];
+    let closed = at_once(&|i| {
+        let (from, to) = closing[i % 2];
+        rest.patch(&format!("/segments/{from}"), "*", &json!({"condition": {"segment": to}}))
+    });
+    assert!(closed.iter().any(|a| a.status == 200) && closed.iter().any(|a| a.status == 422));
+    let conditions = ["a", "b"].map(|key| rest.get(&format!("/segments/{key}")).json()["condition"].to_string());
+    assert_eq!(conditions.iter().filter(|c| c.contains("segment")).count(), 1, "{conditions:?}");
 }
 
 #[test]
