@@ -55,6 +55,9 @@ pub struct SegmentVersion {
     pub created_at: i64,
 }
 
+/// What tells a request from others, and what is answered once the segment is saved.
+type Telling<'a> = (&'a Token, &'a (dyn Fn(&SegmentInfo) -> String + Sync));
+
 fn draft(row: &SqliteRow, from: usize) -> Result<SegmentDraft> {
     Ok(SegmentDraft {
         condition: row.get(from),
@@ -86,7 +89,7 @@ impl Meta {
         workspace: &str,
         key: &str,
         draft: SegmentDraft,
-        answered: Option<(&Token, &(dyn Fn(&SegmentInfo) -> String + Sync))>,
+        answered: Option<Telling<'_>>,
     ) -> Result<SegmentInfo> {
         let attempt = "save a segment";
         let mut tx = self.pool.begin().await.attempt(attempt)?;

@@ -13,7 +13,7 @@ use crate::failure::{Failure, chain};
 use crate::output;
 
 /// Seconds after which whoever is told to come again may, where nothing says otherwise.
-const RETRY_AFTER_S: u64 = 1;
+const RETRY_AFTER_S: u32 = 1;
 /// How the types of problems begin.
 const TYPE_PREFIX: &str = "urn:muster:problem:";
 
@@ -172,20 +172,20 @@ pub(crate) struct Shown {
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub(crate) code: Code,
-    detail: String,
+    detail: Box<str>,
     errors: Vec<Fault>,
     warnings: Vec<Fault>,
     dependents: Vec<String>,
-    retry_after_s: Option<u64>,
+    retry_after_s: Option<u32>,
     /// What the operator is told, and the caller is not.
-    internal: Option<String>,
+    internal: Option<Box<str>>,
 }
 
 /// What handlers answer.
 pub(crate) type Answer<T = Response> = Result<T, Problem>;
 
 impl Problem {
-    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, detail: impl Into<Box<str>>) -> Self {
         let retry_after_s =
             matches!(code, Code::Unavailable | Code::Busy | Code::BackendUnavailable | Code::BackendTimeout | Code::RateLimited)
                 .then_some(RETRY_AFTER_S);
@@ -214,13 +214,14 @@ impl Problem {
     }
 
     /// Something that is no fault of the caller's; the operator is told what.
-    pub(crate) fn failed(internal: impl Into<String>) -> Self {
+    pub(crate) fn failed(internal: impl Into<Box<str>>) -> Self {
         let detail = "something is wrong with the server or its data; its standard error says more, under the request's id";
         Self { internal: Some(internal.into()), ..Self::new(Code::Failed, detail) }
     }
 
     /// The same, to be tried again no sooner.
     pub(crate) fn after(self, seconds: u64) -> Self {
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         Self { retry_after_s: Some(seconds.max(RETRY_AFTER_S)), ..self }
     }
 
@@ -241,7 +242,7 @@ impl Problem {
             title,
             status: status.as_u16(),
             code,
-            detail: self.detail,
+            detail: self.detail.into_string(),
             request_id: request_id.to_owned(),
             errors: self.errors,
             warnings: self.warnings,
@@ -286,7 +287,7 @@ impl From<Failure> for Problem {
             Failure::Changed(_) => Self::new(Code::Changed, told),
             Failure::Busy(_) => {
                 let detail = "storage does not take this now, as while an import or another server has it: try again";
-                Self { internal: Some(told), ..Self::new(Code::Unavailable, detail) }
+                Self { internal: Some(told.into()), ..Self::new(Code::Unavailable, detail) }
             }
             Failure::Broken(_)
             | Failure::Config(_)
@@ -313,7 +314,7 @@ impl From<BackendError> for Problem {
             ErrorKind::Unsupported => Code::Unsupported,
             ErrorKind::Rejected | ErrorKind::SchemaDrift | ErrorKind::PermissionDenied | ErrorKind::Internal => Code::BackendFailed,
         };
-        let problem = Self { internal: Some(chain(&error)), ..Self::new(code, error.what) };
+        let problem = Self { internal: Some(chain(&error).into()), ..Self::new(code, error.what) };
         match error.retry_after {
             Some(wait) => problem.after(wait.as_secs_f64().ceil() as u64),
             None => problem,

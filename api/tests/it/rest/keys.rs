@@ -25,14 +25,14 @@ fn every_operation_needs_its_scope_and_no_other() {
     for operation in &all {
         let needed = operation.told["security"][0]["key"][0].as_str().unwrap();
         let path = filled(&operation.path, "none");
-        nobody.send(&operation.method, &path, &[], "").is_problem(401, "unauthenticated");
-        nobody.with_key("mk_wrong").send(&operation.method, &path, &[], "").is_problem(401, "unauthenticated");
+        nobody.send(&operation.method, &path, &[], "").refused(401, "unauthenticated");
+        nobody.with_key("mk_wrong").send(&operation.method, &path, &[], "").refused(401, "unauthenticated");
         for (scope, rest) in scopes.iter().zip(&with) {
             let answer = rest.send(&operation.method, &path, &[], "");
             if *scope == needed {
                 assert!(![401, 403].contains(&answer.status), "{} {path} with {scope}: {}", operation.method, answer.text);
             } else {
-                let told = answer.is_problem(403, "forbidden").json();
+                let told = answer.refused(403, "forbidden").json();
                 assert!(told["detail"].as_str().unwrap().contains(&format!("--scope {needed}")), "{told}");
             }
         }
@@ -50,7 +50,7 @@ fn nobody_sees_another_workspace() {
         let path = filled(&operation.path, "secret");
         let path = if path.ends_with("/sql") { format!("{path}?dialect=trino") } else { path };
         let headers = [("If-Match", "*"), ("Content-Type", "application/json")];
-        theirs.send(&operation.method, &path, &headers, "{}").is_problem(404, "not_found");
+        theirs.send(&operation.method, &path, &headers, "{}").refused(404, "not_found");
     }
     assert_eq!(theirs.get("/segments?archived=any").is(200).json()["items"], json!([]));
     // Nor do conditions reach over: neither its segments nor what its users have.
@@ -126,7 +126,7 @@ fn who_asks_too_often_is_told_to_wait() {
     let refused = loop {
         let answer = eager.get("/segments");
         if answer.status == 429 {
-            break answer.is_problem(429, "rate_limited");
+            break answer.refused(429, "rate_limited");
         }
         assert!(began.elapsed() < super::PATIENCE);
     };

@@ -39,7 +39,7 @@ impl Answer {
 
     /// It is the problem of that code, told as RFC 9457 has it.
     #[track_caller]
-    pub fn is_problem(self, status: u16, code: &str) -> Self {
+    pub fn refused(self, status: u16, code: &str) -> Self {
         let told = self.json();
         assert_eq!(
             (self.status, told["code"].as_str(), told["status"].as_u64()),

@@ -24,20 +24,20 @@ fn a_segment_lives() {
     let body = r#"{"key":"vip","name":"Very","tags":["a","b c"],"condition":{"attribute":"n","op":"gte","value":1.50}}"#;
     let made = rest.send("POST", "/segments", &[("Content-Type", "application/json; charset=utf-8")], body).is(201);
     assert_eq!((made.headers["location"].as_str(), &made.json()["warnings"]), ("/api/v1/segments/vip", &json!([])));
-    rest.post("/segments", &json!({"key":"vip","condition":{"everyone":true}})).is_problem(409, "exists");
+    rest.post("/segments", &json!({"key":"vip","condition":{"everyone":true}})).refused(409, "exists");
     let read = rest.get("/segments/vip").is(200);
     assert!(read.etag() == made.etag() && read.text.contains(r#""value":1.50}"#), "{}", read.text);
     assert_eq!(read.json()["tags"], json!(["a", "b c"]));
 
     // Edits need to know what they change.
     let name = json!({"name": "Important"});
-    rest.send("PATCH", "/segments/vip", &[("Content-Type", "application/json")], "{}").is_problem(428, "precondition_required");
+    rest.send("PATCH", "/segments/vip", &[("Content-Type", "application/json")], "{}").refused(428, "precondition_required");
     let second = rest.patch("/segments/vip", &read.etag(), &name).is(200);
     assert_eq!((second.json()["version"].as_u64(), &second.json()["tags"]), (Some(2), &json!(["a", "b c"])));
-    rest.patch("/segments/vip", &read.etag(), &name).is_problem(412, "changed");
+    rest.patch("/segments/vip", &read.etag(), &name).refused(412, "changed");
     let third = rest.patch("/segments/vip", "*", &json!({"condition":{"everyone":true},"tags":[]})).is(200);
     assert_ne!(third.etag(), second.etag());
-    rest.patch("/segments/none", "*", &name).is_problem(404, "not_found");
+    rest.patch("/segments/none", "*", &name).refused(404, "not_found");
 
     // What was there before.
     let page = rest.get("/segments/vip/versions?limit=2").is(200).json();
@@ -47,11 +47,11 @@ fn a_segment_lives() {
     assert_eq!((last["items"][0]["version"].as_u64(), &last["next_cursor"]), (Some(1), &Value::Null));
     assert!(rest.get("/segments/vip/versions/1").is(200).text.contains(r#""value":1.50}"#));
     for none in ["/segments/vip/versions/4", "/segments/vip/versions/0", "/segments/vip/versions/x", "/segments/none/versions"] {
-        rest.get(none).is_problem(404, "not_found");
+        rest.get(none).refused(404, "not_found");
     }
-    rest.send("POST", "/segments/vip/versions/1/restore", &[], "").is_problem(428, "precondition_required");
-    rest.send("POST", "/segments/vip/versions/1/restore", &[("If-Match", &second.etag())], "").is_problem(412, "changed");
-    rest.send("POST", "/segments/vip/versions/9/restore", &[("If-Match", "*")], "").is_problem(404, "not_found");
+    rest.send("POST", "/segments/vip/versions/1/restore", &[], "").refused(428, "precondition_required");
+    rest.send("POST", "/segments/vip/versions/1/restore", &[("If-Match", &second.etag())], "").refused(412, "changed");
+    rest.send("POST", "/segments/vip/versions/9/restore", &[("If-Match", "*")], "").refused(404, "not_found");
     let fourth = rest.send("POST", "/segments/vip/versions/1/restore", &[("If-Match", &third.etag())], "").is(200).json();
     assert_eq!((fourth["version"].as_u64(), &fourth["name"], &fourth["tags"]), (Some(4), &json!("Very"), &json!(["a", "b c"])));
 }
@@ -68,9 +68,9 @@ fn what_others_refer_to_stays_and_what_is_archived_stays_as_it_is() {
     // Who refers to whom.
     rest.make("rest", json!({"not": {"segment": "vip"}}));
     assert_eq!(rest.get("/segments/vip/dependents").is(200).json(), json!({"segments": ["rest"]}));
-    let refused = rest.send("DELETE", "/segments/vip", &[], "").is_problem(409, "in_use").json();
+    let refused = rest.send("DELETE", "/segments/vip", &[], "").refused(409, "in_use").json();
     assert_eq!(refused["dependents"], json!(["rest"]));
-    let circle = rest.patch("/segments/vip", "*", &json!({"condition":{"any":[{"segment":"rest"}]}})).is_problem(422, "invalid_condition");
+    let circle = rest.patch("/segments/vip", "*", &json!({"condition":{"any":[{"segment":"rest"}]}})).refused(422, "invalid_condition");
     assert_eq!(
         (&circle.json()["errors"][0]["code"], &circle.json()["errors"][0]["pointer"]),
         (&json!("segment_cycle"), &json!("/condition/any/0/segment"))
@@ -78,11 +78,11 @@ fn what_others_refer_to_stays_and_what_is_archived_stays_as_it_is() {
 
     // What is archived stays as it is, and is referred to.
     let before = rest.get("/segments/vip").etag();
-    rest.send("POST", "/segments/vip/archive", &[("If-Match", "\"0-0\"")], "").is_problem(412, "changed");
+    rest.send("POST", "/segments/vip/archive", &[("If-Match", "\"0-0\"")], "").refused(412, "changed");
     let archived = rest.send("POST", "/segments/vip/archive", &[("If-Match", &before)], "").is(200);
     assert!(archived.json()["archived_at"].is_string() && archived.etag() != before);
-    rest.patch("/segments/vip", "*", &name).is_problem(409, "archived");
-    rest.send("POST", "/segments/vip/versions/1/restore", &[("If-Match", "*")], "").is_problem(409, "archived");
+    rest.patch("/segments/vip", "*", &name).refused(409, "archived");
+    rest.send("POST", "/segments/vip/versions/1/restore", &[("If-Match", "*")], "").refused(409, "archived");
     world.file("c.json", r#"{"everyone":true}"#);
     let saved = world.run(&["segment", "save", "vip", "--data", "data", "--condition", "c.json"]);
     assert!(saved.code == 1 && saved.err.contains("is archived"), "{} {}", saved.code, saved.err);
@@ -99,10 +99,10 @@ fn what_others_refer_to_stays_and_what_is_archived_stays_as_it_is() {
     let second = rest.get("/segments/vip").is(200).json();
     assert_eq!((second["version"].as_u64(), &second["name"], &second["condition"]), (Some(2), &json!("Very"), &json!({"everyone": true})));
     world.run(&["segment", "delete", "rest", "--data", "data"]).fine();
-    rest.send("DELETE", "/segments/vip", &[("If-Match", &before)], "").is_problem(412, "changed");
+    rest.send("DELETE", "/segments/vip", &[("If-Match", &before)], "").refused(412, "changed");
     assert_eq!(rest.send("DELETE", "/segments/vip", &[("If-Match", "*")], "").is(204).text, "");
-    rest.send("DELETE", "/segments/vip", &[], "").is_problem(404, "not_found");
-    rest.get("/segments/vip").is_problem(404, "not_found");
+    rest.send("DELETE", "/segments/vip", &[], "").refused(404, "not_found");
+    rest.get("/segments/vip").refused(404, "not_found");
 }
 
 #[test]
@@ -118,13 +118,13 @@ fn a_repeated_request_makes_nothing_and_is_answered_again() {
     rest.patch("/segments/a", "*", &json!({"name": "later"})).is(200);
     let again = create(&rest, "t1", &body).is(201);
     assert_eq!((&again.text, again.etag(), &again.headers["location"]), (&first.text, first.etag(), &first.headers["location"]));
-    create(&rest, "t1", &json!({"key": "b", "condition": {"everyone": true}})).is_problem(422, "idempotency_key_reused");
-    create(&rest, "t2", &body).is_problem(409, "exists");
+    create(&rest, "t1", &json!({"key": "b", "condition": {"everyone": true}})).refused(422, "idempotency_key_reused");
+    create(&rest, "t2", &body).refused(409, "exists");
     // What was refused is not kept; and another key's requests are its own.
     create(&rest, "t2", &json!({"key": "c", "condition": {"everyone": true}})).is(201);
     let second = Rest::new(&world, &server, "default", ALL);
-    create(&second, "t1", &body).is_problem(409, "exists");
-    create(&rest, "", &body).is_problem(400, "malformed");
+    create(&second, "t1", &body).refused(409, "exists");
+    create(&rest, "", &body).refused(400, "malformed");
     // It holds over a restart.
     let held = rest.key.clone();
     drop(server);
@@ -184,9 +184,9 @@ fn pages_have_every_segment_once() {
     }
     assert_eq!(seen, expected);
     for wrong in ["limit=0", "limit=201", "limit=x", "limit=1&limit=2", "cursor=%25", "archived=maybe", "sort=name"] {
-        rest.get(&format!("/segments?{wrong}")).is_problem(400, "invalid_parameter");
+        rest.get(&format!("/segments?{wrong}")).refused(400, "invalid_parameter");
     }
-    rest.get("/segments/s0/versions?cursor=eA").is_problem(400, "invalid_parameter");
+    rest.get("/segments/s0/versions?cursor=eA").refused(400, "invalid_parameter");
 }
 
 #[test]
@@ -199,18 +199,18 @@ fn conditions_are_looked_at_and_evaluated() {
     let pointers: Vec<&str> = told["diagnostics"].as_array().unwrap().iter().map(|d| d["pointer"].as_str().unwrap()).collect();
     assert_eq!(pointers, ["/any/0/op", "/any/1/event"]);
     for path in ["/segments/count", "/segments/explain"] {
-        let problem = rest.post(path, &json!({ "condition": wrong })).is_problem(422, "invalid_condition").json();
+        let problem = rest.post(path, &json!({ "condition": wrong })).refused(422, "invalid_condition").json();
         assert_eq!(problem["errors"][1]["pointer"], "/condition/any/1/event");
-        rest.post(path, &json!({"condition": {"everyone": true}, "backend": "parquet"})).is_problem(400, "invalid_parameter");
-        rest.post(path, &json!({"condition": {"everyone": true}, "as_of": "tomorrow"})).is_problem(400, "invalid_parameter");
+        rest.post(path, &json!({"condition": {"everyone": true}, "backend": "parquet"})).refused(400, "invalid_parameter");
+        rest.post(path, &json!({"condition": {"everyone": true}, "as_of": "tomorrow"})).refused(400, "invalid_parameter");
     }
     let some = json!({"attribute": "n", "op": "gte", "value": 1});
     let counted = rest.post("/segments/count", &json!({"condition": some, "backend": "memory", "as_of": "2030-01-01"})).is(200).json();
     assert_eq!((&counted["count"], &counted["backend"], &counted["as_of"]), (&json!(2), &json!("memory"), &json!("2030-01-01T00:00:00Z")));
     let explained = rest.post("/segments/explain", &json!({"condition": {"all": []}})).is(200).json();
     assert_eq!((&explained["users"], &explained["warnings"][0]["code"]), (&json!(3), &json!("empty_group")));
-    rest.post("/segments/sql", &json!({"condition": some, "dialect": "oracle"})).is_problem(400, "invalid_parameter");
-    rest.post("/segments/sql", &json!({"condition": wrong, "dialect": "trino"})).is_problem(422, "invalid_condition");
+    rest.post("/segments/sql", &json!({"condition": some, "dialect": "oracle"})).refused(400, "invalid_parameter");
+    rest.post("/segments/sql", &json!({"condition": wrong, "dialect": "trino"})).refused(422, "invalid_condition");
     world.file("c.json", some.to_string());
     for dialect in ["trino", "datafusion"] {
         let written = rest.post("/segments/sql", &json!({"condition": some, "dialect": dialect, "as_of": "2030-01-01"})).is(200).json();
@@ -226,13 +226,13 @@ fn conditions_are_looked_at_and_evaluated() {
     assert!(rest.get("/segments/some/sql?dialect=trino").is(200).json()["sql"].as_str().unwrap().starts_with("SELECT"));
     assert_eq!(rest.get("/segments/some/validate").is(200).json(), json!({"diagnostics": [], "warnings": []}));
     for what in ["count", "explain", "validate", "sql?dialect=trino"] {
-        rest.get(&format!("/segments/none/{what}")).is_problem(404, "not_found");
+        rest.get(&format!("/segments/none/{what}")).refused(404, "not_found");
     }
-    rest.get("/segments/some/sql").is_problem(400, "invalid_parameter");
-    rest.get("/segments/some/count?backend=none").is_problem(400, "invalid_parameter");
-    rest.get("/segments/some/count?as_of=x").is_problem(400, "invalid_parameter");
-    rest.get("/segments/some/explain?as_of=x").is_problem(400, "invalid_parameter");
-    rest.get("/segments/some/validate?as_of=x").is_problem(400, "invalid_parameter");
+    rest.get("/segments/some/sql").refused(400, "invalid_parameter");
+    rest.get("/segments/some/count?backend=none").refused(400, "invalid_parameter");
+    rest.get("/segments/some/count?as_of=x").refused(400, "invalid_parameter");
+    rest.get("/segments/some/explain?as_of=x").refused(400, "invalid_parameter");
+    rest.get("/segments/some/validate?as_of=x").refused(400, "invalid_parameter");
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn who_goes_away_stops_the_count_and_only_so_many_run() {
         .collect();
     server.until("muster_queries_running", &QUERIES_MAX.to_string());
     for path in ["/segments/count", "/segments/explain"] {
-        assert_eq!(rest.post(path, &condition).is_problem(503, "busy").headers["retry-after"], "1");
+        assert_eq!(rest.post(path, &condition).refused(503, "busy").headers["retry-after"], "1");
     }
     let left = Instant::now();
     drop(waiting);

@@ -31,11 +31,11 @@ pub(super) async fn create(caller: Caller<Manage>, once: Once, body: JsonBody<Ne
     let token = once.token(&caller.id, "POST /segments", &body.bytes);
     let key = body.value.key.clone();
     let held = segments::hold(&caller.workspace).await?;
-    if let Some(token) = &token {
-        if let Some(answer) = repeated(&caller.workspace, token).await? {
-            let (tag, text) = answer.split_once('\n').ok_or_else(|| Problem::failed("a kept answer is damaged"))?;
-            return made(&key, tag, text.to_owned());
-        }
+    if let Some(token) = &token
+        && let Some(answer) = repeated(&caller.workspace, token).await?
+    {
+        let (tag, text) = answer.split_once('\n').ok_or_else(|| Problem::failed("a kept answer is damaged"))?;
+        return made(&key, tag, text.to_owned());
     }
     let draft = body.value.draft()?;
     held.free(&key).await?;
