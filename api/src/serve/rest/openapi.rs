@@ -100,6 +100,16 @@ pub(super) fn text(document: &OpenApi) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_it_refers_to_is_there() {
+        let text = text(&parts().1);
+        let refers = text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for name in refers {
+            assert!(document["components"]["schemas"][name].is_object(), "{name}");
+        }
+    }
+
     /// The committed description is that of the code. `MUSTER_BLESS=1 cargo test -p api openapi` writes it.
     #[test]
     fn the_committed_description_is_that_of_the_code() {

@@ -22,6 +22,7 @@ pub(super) struct Which {
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// false (if left out): those that are not archived; true: those that are; any: all.
+    #[param(inline)]
     archived: Option<Archived>,
     /// Those with this tag.
     tag: Option<String>,
