@@ -59,13 +59,28 @@ pub(crate) struct Serve {
     pub(crate) printed: Printed,
 }
 
-/// What a key is for.
+/// What a key is for, in the words from before scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KeyKind {
-    /// To collect events; may be public.
+    /// The scope ingest.
     Write,
-    /// To read users.
+    /// The scope read.
     Read,
+}
+
+/// What a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scope {
+    /// To collect events; a key for nothing else may be public.
+    Ingest,
+    /// To read segments, catalog, lists and users.
+    Read,
+    /// To have conditions evaluated.
+    Run,
+    /// To take members out.
+    Export,
+    /// To change segments and lists.
+    Manage,
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,9 +89,15 @@ pub(crate) enum Key {
     Create {
         #[command(flatten)]
         place: Place,
-        /// What it is for.
-        #[arg(long, value_enum, default_value = "write")]
-        kind: KeyKind,
+        /// What it is for; may be given several times. ingest if left out.
+        #[arg(long = "scope", value_enum, value_name = "SCOPE", value_delimiter = ',')]
+        scopes: Vec<Scope>,
+        /// write for the scope ingest, read for read.
+        #[arg(long, value_enum, conflicts_with = "scopes")]
+        kind: Option<KeyKind>,
+        /// From when on it opens nothing: RFC 3339, or a local time or date in the workspace's zone. Never if left out.
+        #[arg(long, value_name = "T")]
+        expires: Option<String>,
         /// What people call it.
         #[arg(long, value_name = "NAME", default_value = "")]
         name: String,

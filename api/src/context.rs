@@ -1,6 +1,5 @@
 //! What commands share: opening the data, reading a condition, the instant of evaluation.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -99,9 +98,14 @@ pub(crate) fn as_of(text: Option<&str>, timezone: &str) -> Result<i64, Failure> 
     let Some(text) = text else {
         return Ok(now_us());
     };
+    instant("--as-of", text, timezone)
+}
+
+/// The instant that a text states, in a zone where it names none; `what` is what was to state it.
+pub(crate) fn instant(what: &str, text: &str, timezone: &str) -> Result<i64, Failure> {
     let zone = Zone::parse(timezone).map_err(Failure::Broken)?;
     time::parse_instant(text, &zone)
-        .ok_or_else(|| Failure::Usage(format!("--as-of {text:?} is neither an instant such as 2026-01-31T09:00:00Z nor a date")))
+        .ok_or_else(|| Failure::Usage(format!("{what} {text:?} is neither an instant such as 2026-01-31T09:00:00Z nor a date")))
 }
 
 /// The saved things of a pinned state.
@@ -140,13 +144,4 @@ pub(crate) fn plan_of(checked: Checked) -> Result<Plan, Failure> {
         Some(plan) => Ok(plan),
         None => Err(Failure::Condition { diagnostics: checked.diagnostics, warnings: checked.warnings }),
     }
-}
-
-/// Which saved segments refer to something, by the reference that `refers` looks for.
-pub(crate) fn dependents(segments: &BTreeMap<String, String>, refers: impl Fn(&segment_core::condition::Condition) -> bool) -> Vec<String> {
-    segments
-        .iter()
-        .filter(|(_, text)| refers(&segment_core::condition::Condition::parse(text).condition))
-        .map(|(key, _)| key.clone())
-        .collect()
 }

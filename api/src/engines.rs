@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use query_backends::{Backend, MemoryBackend, ProfilesRead, Rate, Router, RouterConfig, key};
-use segment_core::dialect::Dialect;
+use segment_core::compile;
+use segment_core::diagnostics::Diagnostic;
+use segment_core::dialect::{self, Dialect};
 use segment_core::lower::{Lowered, Strategy, Tables};
 use segment_core::plan::Plan;
 use store::Pinned;
@@ -15,32 +17,66 @@ use crate::config::Settings;
 use crate::config::keys::BACKENDS;
 use crate::failure::Failure;
 
+/// The configured backends, each made once: asked together, or one alone.
+pub(crate) struct Engines {
+    all: Router,
+    alone: BTreeMap<&'static str, Router>,
+    /// For SQL that is written down.
+    pub(crate) naming: Naming,
+}
+
+impl Engines {
+    /// Those that `router.backends` names.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let names: Vec<&str> = settings.texts("router.backends").iter().map(String::as_str).collect();
+        let (mut members, mut absent, mut alone) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for name in BACKENDS {
+            let why = match names.contains(&name).then(|| backend(name, settings)) {
+                Some(Ok(backend)) => {
+                    alone.insert(name, only(backend.clone(), settings));
+                    members.push((backend, rate(name, settings)));
+                    continue;
+                }
+                Some(Err(failure)) => failure.to_string(),
+                None => "router.backends does not name it".to_owned(),
+            };
+            absent.push((name, why));
+        }
+        members.sort_by_key(|(b, _)| names.iter().position(|n| *n == b.name()));
+        let all = Router::new(members, absent, config(settings));
+        Self { all, alone, naming: Naming::new(settings) }
+    }
+
+    /// The router over all of them, or over the one of a name.
+    ///
+    /// # Errors
+    ///
+    /// `Usage` if there is none of that name.
+    pub(crate) fn router(&self, backend: Option<&str>) -> Result<&Router, Failure> {
+        let Some(name) = backend else { return Ok(&self.all) };
+        self.alone.get(name).ok_or_else(|| {
+            let names: Vec<&str> = self.alone.keys().copied().collect();
+            Failure::Usage(format!("there is no backend \"{name}\" here: {}", names.join(", ")))
+        })
+    }
+}
+
+/// The router over one backend.
+fn only(backend: Arc<dyn Backend>, settings: &Settings) -> Router {
+    let rate = rate(backend.name(), settings);
+    Router::new(vec![(backend, rate)], Vec::new(), config(settings))
+}
+
 /// The router over the configured backends; over the one that `--backend` names, if it names one.
 pub(crate) fn router(engine: &Engine, settings: &Settings) -> Result<Router, Failure> {
-    let names: Vec<&str> = match &engine.backend {
+    match &engine.backend {
+        None => Ok(Engines::new(settings).all),
         Some(name) if !BACKENDS.contains(&name.as_str()) => {
-            return Err(Failure::Usage(format!("there is no backend \"{name}\": {}", BACKENDS.join(", "))));
+            Err(Failure::Usage(format!("there is no backend \"{name}\": {}", BACKENDS.join(", "))))
         }
-        Some(name) => vec![name],
-        None => settings.texts("router.backends").iter().map(String::as_str).collect(),
-    };
-    let (mut members, mut absent) = (Vec::new(), Vec::new());
-    for name in BACKENDS {
-        let why = match names.contains(&name).then(|| backend(name, settings)) {
-            Some(Ok(backend)) => {
-                members.push((backend, rate(name, settings)));
-                continue;
-            }
-            // Who names a backend gets its error, not another backend.
-            Some(Err(failure)) if engine.backend.is_some() => return Err(failure),
-            Some(Err(failure)) => failure.to_string(),
-            None if engine.backend.is_some() => continue,
-            None => "router.backends does not name it".to_owned(),
-        };
-        absent.push((name, why));
+        // Who names a backend gets its error, not another backend.
+        Some(name) => Ok(only(backend(name, settings)?, settings)),
     }
-    members.sort_by_key(|(b, _)| names.iter().position(|n| *n == b.name()));
-    Ok(Router::new(members, absent, config(settings)))
 }
 
 /// The backend of that name, as it is configured.
@@ -115,11 +151,68 @@ pub(crate) fn strategy(name: Option<&str>) -> Result<Option<Strategy>, Failure> 
     })
 }
 
+/// The dialect of that name.
+fn dialect(name: &str) -> Result<Box<dyn Dialect>, Failure> {
+    dialect::named(name).ok_or_else(|| Failure::Usage(format!("there is no dialect \"{name}\": {}", dialect::NAMES.join(", "))))
+}
+
+/// What it takes to name tables in SQL that is written down rather than run.
+pub(crate) struct Naming {
+    trino_catalog: String,
+    #[cfg(feature = "trino")]
+    trino: Option<query_backends::TrinoConfig>,
+}
+
+impl Naming {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            trino_catalog: settings.text("trino.catalog").unwrap_or_default().to_owned(),
+            #[cfg(feature = "trino")]
+            trino: settings.trino.clone(),
+        }
+    }
+
+    /// A plan as SQL of a dialect, by a strategy or the dialect's own.
+    ///
+    /// # Errors
+    ///
+    /// `Usage` for no dialect's name; `Condition`, with these warnings, for what the dialect cannot say; what reading footers of events that somebody else writes gives.
+    pub(crate) async fn written(
+        &self,
+        plan: Plan,
+        pinned: Pinned,
+        dialect: &str,
+        strategy: Option<Strategy>,
+        warnings: &[Diagnostic],
+    ) -> Result<Lowered, Failure> {
+        if pinned.bound.is_some() && dialect == "trino" {
+            return self.over_bound(plan, pinned, strategy).await;
+        }
+        let dialect = self::dialect(dialect)?;
+        let strategy = strategy.unwrap_or_else(|| dialect.strategy());
+        let tables = tables(&pinned, dialect.as_ref(), &self.trino_catalog);
+        let lowered = compile::lowered(&plan, dialect.as_ref(), &tables, strategy);
+        lowered.map_err(|diagnostics| Failure::Condition { diagnostics, warnings: warnings.to_vec() })
+    }
+
+    /// What Trino is sent for events that somebody else writes, which are in a table that is named after what the files hold.
+    async fn over_bound(&self, plan: Plan, pinned: Pinned, strategy: Option<Strategy>) -> Result<Lowered, Failure> {
+        #[cfg(feature = "trino")]
+        if let Some(trino) = &self.trino {
+            let query = query_backends::Query { strategy, ..query_backends::Query::new(Arc::new(plan), Arc::new(pinned)) };
+            return Ok(query_backends::TrinoBackend::new(trino)?.sql(&query).await?);
+        }
+        let _ = (plan, pinned, strategy);
+        let what = "events that somebody else writes are in tables that only a configured Trino has: set trino.url and trino.hive_catalog";
+        Err(Failure::Usage(what.to_owned()))
+    }
+}
+
 /// The names of a workspace's tables in an engine, for SQL that is printed rather than run.
 ///
 /// The embedded engine sees one workspace's tables. A shared one finds them in the lake's catalog, by the name that it has for that; where the lake
 /// is not shared, names are those that it would have.
-pub(crate) fn tables(pinned: &Pinned, dialect: &dyn Dialect, catalog: &str) -> Tables {
+fn tables(pinned: &Pinned, dialect: &dyn Dialect, catalog: &str) -> Tables {
     let own = dialect.name() == "datafusion";
     let name = |table: &str| {
         let namespace = pinned.shared.as_ref().map_or(&pinned.workspace, |s| &s.namespace);
@@ -138,16 +231,4 @@ pub(crate) fn tables(pinned: &Pinned, dialect: &dyn Dialect, catalog: &str) -> T
             Tables { events: name("events"), profiles: name("profiles"), lists, key: key(pinned), spans: false }
         }
     }
-}
-
-/// What Trino is sent for a plan over events that somebody else writes: a table that is named after what the files hold.
-pub(crate) async fn over_bound(plan: Plan, pinned: Pinned, strategy: Strategy, settings: &Settings) -> Result<Lowered, Failure> {
-    #[cfg(feature = "trino")]
-    if let Some(trino) = &settings.trino {
-        let query = query_backends::Query::new(Arc::new(plan), Arc::new(pinned)).with_strategy(strategy);
-        return Ok(query_backends::TrinoBackend::new(trino)?.sql(&query).await?);
-    }
-    let _ = (plan, pinned, strategy, settings);
-    let what = "events that somebody else writes are in tables that only a configured Trino has: set trino.url and trino.hive_catalog";
-    Err(Failure::Usage(what.to_owned()))
 }

@@ -29,8 +29,18 @@ pub(crate) enum Failure {
     Config(Vec<Fault>),
     /// Something named is not there.
     NotFound(String),
+    /// There already.
+    Exists(String),
+    /// What saved segments refer to.
+    Used { what: String, by: Vec<String> },
+    /// It is archived, and stays as it is.
+    Archived(String),
+    /// It is not what it was taken for.
+    Changed(String),
     /// An import was stopped by its unusable rows.
     Import(Box<Stopped>),
+    /// Storage cannot do it now; it may later.
+    Busy(String),
     /// Storage or a backend failed.
     Broken(String),
     /// Some of what is configured failed its check, and the command has printed which.
@@ -60,11 +70,17 @@ impl Failure {
     /// The process's exit code.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Failure::Condition { .. } | Failure::Reported | Failure::Refused(_) => 1,
+            Failure::Condition { .. }
+            | Failure::Reported
+            | Failure::Refused(_)
+            | Failure::Exists(_)
+            | Failure::Used { .. }
+            | Failure::Archived(_)
+            | Failure::Changed(_) => 1,
             Failure::Usage(_) | Failure::Config(_) => 2,
             Failure::NotFound(_) => 3,
             Failure::Import(_) => 4,
-            Failure::Broken(_) | Failure::Unreachable(_) => 5,
+            Failure::Broken(_) | Failure::Busy(_) | Failure::Unreachable(_) => 5,
             Failure::Cancelled => 130,
             Failure::OutputClosed => 0,
         }
@@ -74,12 +90,12 @@ impl Failure {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Failure::Condition { .. } | Failure::Reported => "invalid_condition",
-            Failure::Refused(_) => "refused",
+            Failure::Refused(_) | Failure::Exists(_) | Failure::Used { .. } | Failure::Archived(_) | Failure::Changed(_) => "refused",
             Failure::Usage(_) => "usage",
             Failure::Config(_) => "invalid_configuration",
             Failure::NotFound(_) => "not_found",
             Failure::Import(_) => "import_stopped",
-            Failure::Broken(_) => "failed",
+            Failure::Broken(_) | Failure::Busy(_) => "failed",
             Failure::Unreachable(_) => "unreachable",
             Failure::Cancelled => "cancelled",
             Failure::OutputClosed => "output_closed",
@@ -102,7 +118,15 @@ impl fmt::Display for Failure {
                 }
                 Ok(())
             }
-            Failure::Refused(m) | Failure::Usage(m) | Failure::NotFound(m) | Failure::Broken(m) => f.write_str(m),
+            Failure::Refused(m)
+            | Failure::Usage(m)
+            | Failure::NotFound(m)
+            | Failure::Exists(m)
+            | Failure::Archived(m)
+            | Failure::Changed(m)
+            | Failure::Broken(m)
+            | Failure::Busy(m) => f.write_str(m),
+            Failure::Used { what, by } => write!(f, "{what} is used by segment {}", by.join(", ")),
             Failure::Config(faults) => {
                 write!(f, "the configuration has {} fault{}", faults.len(), if faults.len() == 1 { "" } else { "s" })?;
                 faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
@@ -120,7 +144,8 @@ impl From<StoreError> for Failure {
         match &error {
             StoreError::NotFound(_) => Failure::NotFound(chain(&error)),
             StoreError::Invalid(_) => Failure::Refused(chain(&error)),
-            _ => Failure::Broken(chain(&error)),
+            StoreError::Busy(_) | StoreError::Conflict(_) | StoreError::Unavailable { .. } => Failure::Busy(chain(&error)),
+            StoreError::Corrupt { .. } | StoreError::Io { .. } => Failure::Broken(chain(&error)),
         }
     }
 }

@@ -5,12 +5,15 @@ mod commands;
 mod config;
 mod context;
 mod engines;
+mod explained;
 mod failure;
 mod interrupt;
+mod lists;
 mod members;
 mod output;
 mod progress;
 mod routing;
+mod segments;
 mod serve;
 
 use std::ffi::OsString;

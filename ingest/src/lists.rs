@@ -1,4 +1,4 @@
-//! Files of user ids: text with one a line, or CSV whose first column it is.
+//! Files of user ids: text with one a line, CSV whose first column it is, or JSON with one a line.
 //!
 //! In: bytes. Out: the ids and a report in which `rows = matched + duplicate + blank + unknown`. A byte order mark and carriage
 //! returns are passed over, a first line `user_id` is a header, quotes are CSV's. A row of nothing but white space is blank. An
@@ -7,13 +7,15 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, Read};
 use std::rc::Rc;
 
 use arrow::array::AsArray;
 use csv::{ByteRecord, ReaderBuilder};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use segment_core::convert::canonical_user_id;
+use segment_core::json::Json;
 use serde::{Deserialize, Serialize};
 use store::ProfilesSnapshot;
 
@@ -76,6 +78,45 @@ impl ListFile {
         Ok(list)
     }
 
+    /// Reads a list of JSON: a string or an object with `user_id` a line. An id that is an integer is its decimal text; a line that is neither has
+    /// no id that could be kept. Memory is what its distinct ids take, and a line.
+    ///
+    /// # Errors
+    ///
+    /// `Scratch` if the bytes cannot be read, or a line is too long.
+    pub fn read_ndjson(mut bytes: impl BufRead) -> Result<Self> {
+        let (mut list, mut line) = (Self::default(), Vec::new());
+        loop {
+            line.clear();
+            let read = bytes.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line);
+            if read.map_err(|e| ImportError::scratch("read the list", e))? == 0 {
+                return Ok(list);
+            }
+            if line.len() as u64 > LINE_BYTES_MAX {
+                let what = format!("line {} has more than {} KiB", list.rows + 1, LINE_BYTES_MAX >> 10);
+                return Err(ImportError::scratch("read the list", what));
+            }
+            let text = line.trim_ascii();
+            let text = if list.rows == 0 { text.strip_prefix(BOM).unwrap_or(text) } else { text };
+            match Json::parse_bytes(text) {
+                _ if text.is_empty() => list.row(b""),
+                Ok(json) => match json.get("user_id").unwrap_or(&json) {
+                    Json::String(id) => list.row(id.as_bytes()),
+                    other => match canonical_user_id(other) {
+                        Ok(id) => list.row(id.as_bytes()),
+                        Err(_) => list.unusable(),
+                    },
+                },
+                Err(_) => list.unusable(),
+            }
+        }
+    }
+
+    fn unusable(&mut self) {
+        self.rows += 1;
+        self.invalid += 1;
+    }
+
     fn row(&mut self, field: &[u8]) {
         self.rows += 1;
         match std::str::from_utf8(field) {
@@ -120,6 +161,8 @@ impl ListFile {
     }
 }
 
+/// Bytes of a line of JSON.
+const LINE_BYTES_MAX: u64 = 64 << 10;
 /// What a file may begin with.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -189,6 +232,20 @@ mod tests {
         check(b"a\nuser_id\n", &["a", "user_id"], 2, 0, 0, 0);
         check(b"  \n a\n", &[" a"], 2, 0, 1, 0);
         check(b"a\tb\n\xff\n", &[], 2, 0, 0, 2);
+    }
+
+    #[test]
+    fn ndjson() {
+        let check = |text: &[u8], ids: &[&str], counts: (u64, u64, u64, u64)| {
+            let list = ListFile::read_ndjson(text).unwrap();
+            assert_eq!(list.ids, ids.iter().map(|id| (*id).to_owned()).collect(), "{text:?}");
+            assert_eq!((list.rows, list.duplicate, list.blank, list.invalid), counts, "{text:?}");
+        };
+        check(b"", &[], (0, 0, 0, 0));
+        check(b"\xef\xbb\xbf\"a\"\r\n{\"user_id\":\"b\",\"n\":1}\n\n\"a\"", &["a", "b"], (4, 1, 1, 0));
+        check(b"7\n{\"user_id\":8}\n1.5\n{\"id\":1}\nnull\nx\n\"a\\tb\"\n\"\"\n", &["7", "8"], (8, 0, 1, 5));
+        let long = format!("\"{}\"\n", "x".repeat(LINE_BYTES_MAX as usize));
+        assert!(ListFile::read_ndjson(long.as_bytes()).is_err());
     }
 
     #[test]

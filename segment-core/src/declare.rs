@@ -219,7 +219,8 @@ pub fn shown(catalog: &Catalog) -> Json {
     Json::Object(out)
 }
 
-fn type_members(ty: &Type) -> Vec<(String, Json)> {
+/// A type as a declaration has it: `type`, and the `fields` or `values` that belong to it.
+pub fn type_members(ty: &Type) -> Vec<(String, Json)> {
     let mut members = vec![("type".to_owned(), Json::String(ty.name().to_owned()))];
     match ty {
         Type::Object(fields) | Type::Objects(fields) => {

@@ -25,7 +25,7 @@
 //! A workspace's events may be somebody else's files instead of the lake's ([`BoundEvents`]): then the state names no events, and whoever pins it
 //! looks which files there are.
 //!
-//! Deliberately absent: what a condition means, DataFusion, dependency checks between segments (the command line's).
+//! Deliberately absent: what a condition means, DataFusion, dependency checks between segments (`api`'s).
 
 mod bound;
 mod collect;
@@ -64,7 +64,10 @@ pub use lake::schema::{LAKE_TIMEZONE, events_schema};
 pub use lake::snapshot::{DataFileInfo, EventRead, EventsPlan, EventsSnapshot, FilePlace};
 pub use lists::ListInfo;
 pub use lock::Lock;
-pub use meta::{ImportInfo, KeyInfo, KeyKind, Quarantine, QuarantinedRow, SegmentInfo, Unusable};
+pub use meta::{
+    Answered, ImportInfo, KeyInfo, Quarantine, QuarantinedRow, Scope, Scopes, SegmentDraft, SegmentInfo, SegmentVersion, Token, Unusable,
+    VERSIONS_MAX,
+};
 pub use names::{check_key, check_workspace_name};
 pub use pinned::{Pinned, SharedTable, SharedTables};
 #[cfg(feature = "cassandra")]

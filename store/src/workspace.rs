@@ -16,7 +16,9 @@ use crate::lake::snapshot::EventsSnapshot;
 use crate::lake::tables::{EVENTS, open_at};
 use crate::lists::{self, ListInfo};
 use crate::lock::Lock;
-use crate::meta::{Garbage, ImportInfo, Prepared, PublishedProfiles, Reading, SegmentInfo, State};
+use crate::meta::{
+    Answered, Garbage, ImportInfo, Prepared, PublishedProfiles, Reading, SegmentDraft, SegmentInfo, SegmentVersion, State, Token,
+};
 use crate::names::check_key;
 use crate::pinned::{Pinned, SharedTable, SharedTables};
 use crate::profiles::profiles_schema;
@@ -281,14 +283,51 @@ impl Workspace {
         Lock::take(&self.shared.layout.references_lock(&self.name)).await
     }
 
-    /// Saves a segment: JSON text of its condition, unchecked. A key that is there gets its next version.
+    /// Saves a segment, its condition unchecked. A key that is there gets its next version.
     ///
     /// # Errors
     ///
     /// `Invalid` for a bad key.
-    pub async fn save_segment(&self, key: &str, condition: &str) -> Result<SegmentInfo> {
+    pub async fn save_segment(&self, key: &str, draft: SegmentDraft) -> Result<SegmentInfo> {
         check_key(key)?;
-        self.shared.meta.save_segment(&self.name, key, condition).await
+        self.shared.meta.save_segment(&self.name, key, draft, None).await
+    }
+
+    /// The same for a request that may be repeated: what `answer` says of the segment is kept for a day, at the same moment.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for a bad key, `Busy` if too many answers are kept for the caller, `Unavailable` if an answer to that token is kept already.
+    pub async fn save_segment_once(
+        &self,
+        key: &str,
+        draft: SegmentDraft,
+        token: &Token,
+        answer: &(dyn Fn(&SegmentInfo) -> String + Sync),
+    ) -> Result<SegmentInfo> {
+        check_key(key)?;
+        self.shared.meta.save_segment(&self.name, key, draft, Some((token, answer))).await
+    }
+
+    /// What a caller's request of that name was answered within the last day.
+    pub async fn answered(&self, caller: &str, token: &str) -> Result<Option<Answered>> {
+        self.shared.meta.answered(&self.name, caller, token).await
+    }
+
+    /// Archives a segment, or takes it back; `None` if it is not there.
+    pub async fn archive_segment(&self, key: &str, archived: bool) -> Result<Option<SegmentInfo>> {
+        self.shared.meta.archive_segment(&self.name, key, archived).await
+    }
+
+    /// Saved segments in the order of their keys: those after `after`, archived ones or others where that is asked, with a tag where one is given,
+    /// `limit` at most.
+    pub async fn segments_after(&self, after: &str, archived: Option<bool>, tag: Option<&str>, limit: u32) -> Result<Vec<SegmentInfo>> {
+        self.shared.meta.segments_after(&self.name, after, archived, tag, limit).await
+    }
+
+    /// Versions of a segment that are kept, before `before`, the newest first, `limit` at most.
+    pub async fn segment_versions(&self, key: &str, before: u64, limit: u32) -> Result<Vec<SegmentVersion>> {
+        self.shared.meta.segment_versions(&self.name, key, before, limit).await
     }
 
     /// A saved segment.

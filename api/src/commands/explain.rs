@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use query_backends::{Explanation, Query, Reading, Routing};
-use segment_core::plan::ShownWindow;
 use segment_core::time::format_instant;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::args::{Explain, Format};
+use crate::explained::Explained;
 use crate::failure::Failure;
 use crate::output::{self, Table};
 use crate::{context, engines, routing};
@@ -25,44 +25,17 @@ pub(super) async fn run(args: Explain) -> Result<(), Failure> {
     let (explained, routing) = router.explain_routed(&query).await?;
     let backend = routing.chosen().map_or("", |c| c.backend);
     match args.output {
-        Format::Json => output::json(&json!({
-            "as_of": format_instant(as_of),
-            "backend": backend,
-            "routing": routing::json(&routing),
-            "windows": explained.windows.iter().map(window_json).collect::<Vec<_>>(),
-            "scans": explained.scans.iter().map(|s| json!({
-                "what": s.what,
-                "read": reading(&s.read),
-                "files_skipped": s.files_skipped,
-                "row_groups_skipped": s.row_groups_skipped,
-            })).collect::<Vec<_>>(),
-            "events": reading(&explained.events),
-            "profiles": reading(&explained.profiles),
-            "users": explained.users,
-            "profiles_as_of": explained.profiles_as_of.map(format_instant),
-            "sql": explained.sql,
-            "plan": explained.plan,
-            "warnings": warnings,
-        })),
+        Format::Json => {
+            let mut shown = json!(Explained::new(&explained, as_of, &routing));
+            shown["warnings"] = json!(warnings);
+            output::json(&shown)
+        }
         Format::Text => output::text(&text(&explained, as_of, backend, &routing)),
     }
 }
 
-fn reading(r: &Reading) -> Value {
-    json!({ "files": r.files, "row_groups": r.row_groups, "rows": r.rows, "bytes": r.bytes })
-}
-
 fn instant(at: Option<i64>) -> String {
     at.map_or_else(|| "the beginning".to_owned(), format_instant)
-}
-
-fn window_json(w: &ShownWindow) -> Value {
-    json!({
-        "pointer": w.pointer,
-        "segments": w.segments,
-        "start": w.interval.start.map(format_instant),
-        "end": format_instant(w.interval.end),
-    })
 }
 
 fn text(explained: &Explanation, as_of: i64, backend: &str, routing: &Routing) -> String {

@@ -171,7 +171,7 @@ fn text(report: &ImportReport) -> String {
 }
 
 /// What a failed import or list says, and its exit code.
-pub(super) fn failure(error: ImportError) -> Failure {
+pub(crate) fn failure(error: ImportError) -> Failure {
     match error {
         ImportError::Store(error) => error.into(),
         ImportError::Cancelled => Failure::Cancelled,

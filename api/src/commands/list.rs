@@ -9,9 +9,9 @@ use store::{ListInfo, Workspace};
 
 use super::import::failure;
 use crate::args::{Format, List, Place};
-use crate::context;
 use crate::failure::Failure;
 use crate::output::{self, Table};
+use crate::{context, lists};
 
 pub(super) async fn run(command: List) -> Result<(), Failure> {
     match command {
@@ -23,7 +23,7 @@ pub(super) async fn run(command: List) -> Result<(), Failure> {
         }
         List::All { place, printed } => list(&place, printed.output).await,
         List::Show { key, place, printed } => {
-            let info = context::workspace(&place).await?.list(&key).await?.ok_or_else(|| unknown(&key))?;
+            let info = lists::read(&context::workspace(&place).await?, &key).await?;
             show(&info, printed.output)
         }
         List::Delete { key, place, printed } => delete(&key, &place, printed.output).await,
@@ -39,27 +39,12 @@ fn read(file: &Path) -> Result<ListFile, Failure> {
 }
 
 async fn import(key: &str, list: ListFile, workspace: &Workspace, format: Format) -> Result<(), Failure> {
-    let pinned = workspace.pin().await?;
-    let counted = tokio::task::spawn_blocking(move || list.matched(&pinned.profiles).map(|matched| (list.report(matched), list)));
-    let (report, list) = counted.await.map_err(|e| Failure::Broken(e.to_string()))?.map_err(failure)?;
-    let report = serde_json::to_value(report).map_err(|e| Failure::Broken(e.to_string()))?;
-    let info = workspace.replace_list(key, list.ids.into_iter().collect(), report).await?;
-    show(&info, format)
-}
-
-fn shown(info: &ListInfo) -> Value {
-    let mut shown = json!({ "key": info.key, "users": info.rows, "updated_at": format_instant(info.updated_at) });
-    if let (Value::Object(shown), Value::Object(report)) = (&mut shown, &info.report) {
-        for (name, count) in report {
-            shown.insert(name.clone(), count.clone());
-        }
-    }
-    shown
+    show(&lists::replace(workspace, key, list).await?, format)
 }
 
 fn show(info: &ListInfo, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Json => output::json(&shown(info)),
+        Format::Json => output::json(&json!(lists::List::of(info))),
         Format::Text => {
             let count = |name: &str| info.report.get(name).and_then(Value::as_u64).map_or_else(|| "?".to_owned(), output::thousands);
             output::text(&format!(
@@ -77,12 +62,12 @@ fn show(info: &ListInfo, format: Format) -> Result<(), Failure> {
 }
 
 async fn list(place: &Place, format: Format) -> Result<(), Failure> {
-    let lists = context::workspace(place).await?.lists().await?;
+    let all = context::workspace(place).await?.lists().await?;
     match format {
-        Format::Json => output::json(&Value::Array(lists.iter().map(shown).collect())),
+        Format::Json => output::json(&json!(all.iter().map(lists::List::of).collect::<Vec<_>>())),
         Format::Text => {
             let mut table = Table::new(&["list", ">ids", "updated"]);
-            for info in &lists {
+            for info in &all {
                 table.row(vec![info.key.clone(), output::thousands(info.rows), format_instant(info.updated_at)]);
             }
             output::text(&table.render())
@@ -92,21 +77,9 @@ async fn list(place: &Place, format: Format) -> Result<(), Failure> {
 
 async fn delete(key: &str, place: &Place, format: Format) -> Result<(), Failure> {
     let workspace = context::workspace(place).await?;
-    let _held = workspace.hold_references().await?;
-    let pinned = workspace.pin().await?;
-    let dependents = context::dependents(&pinned.segments, |c| c.lists().contains(&key));
-    if !dependents.is_empty() {
-        return Err(Failure::Refused(format!("list \"{key}\" is used by segment {}", dependents.join(", "))));
-    }
-    if !workspace.delete_list(key).await? {
-        return Err(unknown(key));
-    }
+    lists::delete(&workspace, key).await?;
     match format {
         Format::Json => output::json(&json!({ "deleted": key })),
         Format::Text => output::text(&format!("deleted {key}")),
     }
-}
-
-fn unknown(key: &str) -> Failure {
-    Failure::NotFound(format!("there is no list \"{key}\""))
 }

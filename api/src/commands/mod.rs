@@ -4,7 +4,7 @@ mod catalog;
 mod check;
 mod config;
 mod explain;
-mod import;
+pub(crate) mod import;
 mod key;
 mod list;
 mod quarantine;

@@ -182,7 +182,12 @@ pub(super) async fn run_saved(
     let pinned = Arc::new(context::pin(&workspace, &router).await?);
     let as_of = context::as_of(as_of, &pinned.catalog.timezone)?;
     let library = context::library(&pinned);
-    let keys = if keys.is_empty() { pinned.segments.keys().cloned().collect() } else { keys };
+    let keys = if keys.is_empty() {
+        let open = workspace.segments().await?.into_iter().filter(|s| s.archived_at.is_none());
+        open.map(|s| s.key).filter(|key| pinned.segments.contains_key(key)).collect()
+    } else {
+        keys
+    };
     let mut table = Table::new(&["segment", "by", ">users", ">of all", ">ms", ">files", ">row groups", ">rows read", ">read", "time in"]);
     let mut rows = Vec::new();
     for key in keys {

@@ -1,14 +1,13 @@
 //! `muster segment`: saved conditions.
 
-use segment_core::compile;
 use segment_core::json::Json;
 use segment_core::time::format_instant;
 use serde_json::json;
 
 use crate::args::{Format, Place, Segment};
-use crate::context;
 use crate::failure::Failure;
 use crate::output::{self, Table};
+use crate::{context, segments};
 
 pub(super) async fn run(command: Segment) -> Result<(), Failure> {
     match command {
@@ -24,18 +23,12 @@ pub(super) async fn run(command: Segment) -> Result<(), Failure> {
 
 async fn save(key: &str, place: &Place, text: &str, format: Format) -> Result<(), Failure> {
     let workspace = context::workspace(place).await?;
-    let _held = workspace.hold_references().await?;
-    let pinned = workspace.pin().await?;
-    let checked = compile::check_to_save(key, text, &pinned.catalog, &context::library(&pinned), context::now_us());
-    if !checked.diagnostics.is_empty() {
-        return Err(Failure::Condition { diagnostics: checked.diagnostics, warnings: checked.warnings });
-    }
-    let saved = workspace.save_segment(key, text).await?;
+    let (saved, warnings) = segments::hold(&workspace).await?.save(key, text).await?;
     match format {
-        Format::Json => output::json(&json!({ "key": saved.key, "version": saved.version, "warnings": checked.warnings })),
+        Format::Json => output::json(&json!({ "key": saved.key, "version": saved.version, "warnings": warnings })),
         Format::Text => {
             let mut out = format!("saved {} (version {})\n", saved.key, saved.version);
-            for warning in &checked.warnings {
+            for warning in &warnings {
                 out.push_str(&format!("  note: {}: {}\n", warning.pointer, warning.message));
             }
             output::text(&out)
@@ -65,11 +58,12 @@ async fn list(place: &Place, format: Format) -> Result<(), Failure> {
 }
 
 async fn show(key: &str, place: &Place, format: Format) -> Result<(), Failure> {
-    let segment = context::workspace(place).await?.segment(key).await?.ok_or_else(|| unknown(key))?;
+    let segment = segments::read(&context::workspace(place).await?, key).await?;
     match format {
-        Format::Text => output::text(&segment.condition),
+        Format::Text => output::text(&segment.saved.condition),
         Format::Json => {
-            let condition = Json::parse(&segment.condition).map_err(|e| Failure::Broken(format!("segment \"{key}\" is damaged: {e}")))?;
+            let condition =
+                Json::parse(&segment.saved.condition).map_err(|e| Failure::Broken(format!("segment \"{key}\" is damaged: {e}")))?;
             let members = vec![
                 ("key".to_owned(), Json::String(segment.key)),
                 ("version".to_owned(), Json::Number(segment.version.to_string())),
@@ -84,21 +78,9 @@ async fn show(key: &str, place: &Place, format: Format) -> Result<(), Failure> {
 
 async fn delete(key: &str, place: &Place, format: Format) -> Result<(), Failure> {
     let workspace = context::workspace(place).await?;
-    let _held = workspace.hold_references().await?;
-    let pinned = workspace.pin().await?;
-    let dependents = context::dependents(&pinned.segments, |c| c.segments().contains(&key));
-    if !dependents.is_empty() {
-        return Err(Failure::Refused(format!("segment \"{key}\" is used by {}", dependents.join(", "))));
-    }
-    if !workspace.delete_segment(key).await? {
-        return Err(unknown(key));
-    }
+    segments::hold(&workspace).await?.delete(key).await?;
     match format {
         Format::Json => output::json(&json!({ "deleted": key })),
         Format::Text => output::text(&format!("deleted {key}")),
     }
-}
-
-fn unknown(key: &str) -> Failure {
-    Failure::NotFound(format!("there is no segment \"{key}\""))
 }

@@ -1,6 +1,7 @@
 //! `muster serve`: collecting over HTTP, and publishing what was collected.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 
 use crate::args::{Format, Serve};
 use crate::config::Settings;
+use crate::engines::Engines;
 use crate::failure::Failure;
 use crate::serve::{Access, Serving, router};
 use crate::{context, interrupt, output};
@@ -41,9 +43,9 @@ pub(super) async fn run(args: Serve) -> Result<(), Failure> {
     let options = options(&settings);
     let store = Store::open_with(&args.data, settings.store.clone()).await?;
     let publishing = Publishing::open(store.clone(), options, Arc::new(Notes)).await.map_err(|e| Failure::Broken(e.told()))?;
-    let access = Arc::new(Access::new(store));
+    let access = Arc::new(Access::new(store.clone(), rate(&settings)));
     access.refresh().await?;
-    let serving = Arc::new(Serving::new(publishing.clone(), access.clone()));
+    let serving = Arc::new(Serving::new(publishing.clone(), access.clone(), store, Engines::new(&settings)));
     let followed = publishing.clone();
     let refreshing = tokio::spawn(async move { access.follow(&followed, &Notes).await });
     announce(local, args.printed.output)?;
@@ -76,6 +78,12 @@ fn options(settings: &Settings) -> PublishOptions {
         options.seen.log_bytes = options.seen.log_bytes.min(options.log.bytes_max / 4);
     }
     options
+}
+
+/// Requests of a key in a second.
+fn rate(settings: &Settings) -> NonZeroU32 {
+    let rate = settings.integer("serve.key_requests_per_s").and_then(|n| u32::try_from(n).ok());
+    rate.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
 }
 
 fn announce(address: SocketAddr, format: Format) -> Result<(), Failure> {

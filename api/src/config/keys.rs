@@ -215,6 +215,13 @@ pub(crate) const KEYS: &[Key] = &[
         Some("16384"),
         "MiB that a workspace's log may have before senders are told to wait",
     ),
+    key(
+        "serve",
+        "key_requests_per_s",
+        Kind::Integer(1, 1_000_000),
+        Some("100"),
+        "Requests to `/api/v1` that a key may make in a second, and at once",
+    ),
     key("serve", "stop_delay_ms", MS, Some("0"), "Milliseconds that a server which stops is not ready and takes requests still"),
 ];
 

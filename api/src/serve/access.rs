@@ -1,16 +1,19 @@
 //! Who may do what: keys and catalogs of the metadata, looked at again every moment.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use ingest::collect::check::Checker;
 use ingest::collect::{KeyHash, KeyTable, Keys, SinkError, Workspace};
 use ingest::publish::{Publishing, Reported};
 use segment_core::catalog::Catalog;
 use segment_core::time::Zone;
-use store::{KeyKind, Store, StoreError};
+use store::{KeyInfo, Scope, Scopes, Store, StoreError};
 
 use crate::context::now_us;
 use crate::failure::Failure;
@@ -22,9 +25,35 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Access {
     store: Store,
     write: KeyTable,
-    /// Workspaces by the keys that may read them.
-    read: RwLock<HashMap<KeyHash, Arc<str>>>,
+    /// What keys open besides.
+    opened: RwLock<HashMap<KeyHash, Arc<Opened>>>,
+    /// Requests of a key in a second, and at once.
+    rate: NonZeroU32,
     known: Mutex<HashMap<String, Known>>,
+}
+
+/// What a key opens.
+pub(crate) struct Opened {
+    /// The key's id.
+    pub(crate) id: String,
+    pub(crate) workspace: Arc<str>,
+    pub(crate) scopes: Scopes,
+    expires_at: Option<i64>,
+    /// The key's requests, however often keys are looked at.
+    requests: Arc<DefaultDirectRateLimiter>,
+}
+
+impl Opened {
+    /// Counts a request; the seconds to wait if there were too many.
+    pub(crate) fn admit(&self) -> Result<(), u64> {
+        let now = DefaultClock::default().now();
+        self.requests.check().map_err(|not_until| not_until.wait_time_from(now).as_secs_f64().ceil().max(1.0) as u64)
+    }
+}
+
+/// Whether a key still opens something.
+fn holds(expires_at: Option<i64>) -> bool {
+    expires_at.is_none_or(|at| now_us() < at)
 }
 
 /// A workspace as it was last looked at.
@@ -36,8 +65,8 @@ struct Known {
 }
 
 impl Access {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { store, write: KeyTable::default(), read: RwLock::default(), known: Mutex::default() }
+    pub(crate) fn new(store: Store, rate: NonZeroU32) -> Self {
+        Self { store, write: KeyTable::default(), opened: RwLock::default(), rate, known: Mutex::default() }
     }
 
     /// Looks again, every moment, also for messages in quarantine that somebody wants read again.
@@ -73,10 +102,12 @@ impl Access {
         let keys = self.store.keys().await?;
         let mut write = Vec::new();
         let mut looked: HashMap<String, Known> = HashMap::new();
-        let mut read: HashMap<KeyHash, Arc<str>> = HashMap::new();
-        for key in keys {
-            if key.kind == KeyKind::Read {
-                read.insert(KeyHash::from_bytes(key.hash), key.workspace.into());
+        let mut opened = HashMap::new();
+        for key in keys.into_iter().filter(|key| holds(key.expires_at)) {
+            let hash = KeyHash::from_bytes(key.hash);
+            let before = self.opened.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
+            opened.insert(hash, Arc::new(self.open(&key, before.as_deref())));
+            if !key.scopes.contains(&Scope::Ingest) {
                 continue;
             }
             let known = match looked.get(&key.workspace) {
@@ -87,17 +118,29 @@ impl Access {
                     known
                 }
             };
-            write.push((KeyHash::from_bytes(key.hash), known.workspace));
+            write.push((hash, known.workspace));
         }
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = looked;
         self.write.replace(write);
-        *self.read.write().unwrap_or_else(PoisonError::into_inner) = read;
+        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
         Ok(())
+    }
+
+    fn open(&self, key: &KeyInfo, before: Option<&Opened>) -> Opened {
+        let requests = before.map_or_else(|| Arc::new(RateLimiter::direct(Quota::per_second(self.rate))), |b| b.requests.clone());
+        let workspace = key.workspace.as_str().into();
+        Opened { id: key.id.clone(), workspace, scopes: key.scopes.clone(), expires_at: key.expires_at, requests }
+    }
+
+    /// What a key opens.
+    pub(crate) fn opened(&self, key: &KeyHash) -> Option<Arc<Opened>> {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        opened.filter(|opened| holds(opened.expires_at))
     }
 
     /// The workspace that a key may read.
     pub(crate) fn reads(&self, key: &KeyHash) -> Option<Arc<str>> {
-        self.read.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.opened(key).filter(|opened| opened.scopes.contains(&Scope::Read)).map(|opened| opened.workspace.clone())
     }
 
     /// A workspace as it is now; none if it is gone.

@@ -15,7 +15,7 @@ use super::Serving;
 use crate::context::now_us;
 
 /// Paths that are told apart; all others are one.
-const PATHS: [&str; 24] = [
+const PATHS: [&str; 27] = [
     "/v1/track",
     "/v1/identify",
     "/v1/page",
@@ -37,6 +37,9 @@ const PATHS: [&str; 24] = [
     "/readyz",
     "/metrics",
     "/api/v1/users",
+    "/api/v1/segments",
+    "/api/v1/catalog",
+    "/api/v1/lists",
     "/v1",
     "/api",
     "other",
@@ -62,7 +65,8 @@ pub(super) struct Requests {
 
 impl Requests {
     fn of(&self, path: &str) -> Option<&Path> {
-        let known = PATHS.iter().position(|known| *known == path || (*known == "/api/v1/users" && path.starts_with("/api/v1/users/")));
+        let below = |known: &str| known.starts_with("/api/v1/") && path.strip_prefix(known).is_some_and(|rest| rest.starts_with('/'));
+        let known = PATHS.iter().position(|known| *known == path || below(known));
         self.paths.get(known.unwrap_or(PATHS.len() - 1))
     }
 }
@@ -96,6 +100,8 @@ pub(super) async fn handle(State(serving): State<Arc<Serving>>) -> Response {
             }
         }
     }
+    text.about("muster_queries_running", "gauge", "Evaluations under way.");
+    text.sample("muster_queries_running", &[], serving.rest.running() as f64);
     text.about("process_cpu_seconds_total", "counter", "Processor time of the process.");
     if let Some(seconds) = cpu_seconds() {
         text.sample("process_cpu_seconds_total", &[], seconds);

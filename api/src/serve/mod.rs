@@ -1,10 +1,11 @@
-//! What `muster serve` answers besides collecting: users, whether it lives and is ready, and its measurements.
+//! What `muster serve` answers besides collecting: REST, users, whether it lives and is ready, and its measurements.
 //!
-//! In: requests, keys of the metadata. Out: a router over that of [`ingest::collect::http`]. Invariants: nothing here changes data.
+//! In: requests, keys of the metadata. Out: a router over that of [`ingest::collect::http`]. Invariants: nothing here changes events and profiles.
 //! Deliberately absent: the socket (`collect::http::server`), and publishing (`ingest::publish`).
 
 mod access;
 mod metrics;
+mod rest;
 mod users;
 
 use std::sync::Arc;
@@ -20,6 +21,10 @@ use ingest::publish::Publishing;
 
 pub(crate) use access::Access;
 use metrics::Requests;
+use rest::Shared;
+use store::Store;
+
+use crate::engines::Engines;
 
 /// What all handlers share.
 pub(crate) struct Serving {
@@ -28,11 +33,14 @@ pub(crate) struct Serving {
     /// Off from the moment that it is to stop.
     pub(crate) ready: AtomicBool,
     requests: Requests,
+    store: Store,
+    rest: Shared,
 }
 
 impl Serving {
-    pub(crate) fn new(publishing: Arc<Publishing>, access: Arc<Access>) -> Self {
-        Self { publishing, access, ready: AtomicBool::new(true), requests: Requests::default() }
+    pub(crate) fn new(publishing: Arc<Publishing>, access: Arc<Access>, store: Store, engines: Engines) -> Self {
+        let (ready, requests) = (AtomicBool::new(true), Requests::default());
+        Self { publishing, access, ready, requests, store, rest: Shared::new(engines) }
     }
 }
 
@@ -44,6 +52,7 @@ pub(crate) fn router(serving: Arc<Serving>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics::handle))
         .route("/api/v1/users/{id}", get(users::handle))
+        .nest("/api/v1", rest::router())
         .with_state(serving.clone());
     http::router(Arc::new(collector)).merge(own).layer(from_fn_with_state(serving, metrics::measure))
 }

@@ -5,6 +5,7 @@ mod common;
 mod import;
 mod parallel;
 mod query;
+mod rest;
 mod segment;
 mod serve;
 mod usage;

@@ -34,7 +34,7 @@ fn what_has_dependents_stays() {
     }
     save(&world, "a", r#"{"list":"l"}"#, &[]).fine();
     save(&world, "b", r#"{"not":{"segment":"a"}}"#, &[]).fine();
-    for (arguments, told) in [(["segment", "delete", "a"], "used by b"), (["list", "delete", "l"], "used by segment a")] {
+    for (arguments, told) in [(["segment", "delete", "a"], "used by segment b"), (["list", "delete", "l"], "used by segment a")] {
         let ran = world.run(&[&arguments[..], &["--data", "data"]].concat());
         assert_eq!(ran.code, 1);
         assert!(ran.err.contains(told), "{}", ran.err);

@@ -17,14 +17,21 @@ const KILLS: usize = 20;
 const BATCH: usize = 5;
 
 /// A running server.
-struct Server {
+pub struct Server {
     child: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Server {
-    fn start(world: &World) -> Self {
-        let mut child = world.start(&["serve", "--data", "data", "--listen", "127.0.0.1:0"]);
+    pub fn start(world: &World) -> Self {
+        Self::start_with(world, &[])
+    }
+
+    /// One with more arguments.
+    pub fn start_with(world: &World, more: &[&str]) -> Self {
+        let mut arguments = vec!["serve", "--data", "data", "--listen", "127.0.0.1:0"];
+        arguments.extend(more);
+        let mut child = world.start(&arguments);
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?} {:?}", child.wait())).to_owned();
@@ -36,12 +43,12 @@ impl Server {
     }
 
     /// Status and body of a request.
-    fn send(&self, method: &str, path: &str, key: &str, body: &str) -> (u16, String) {
+    pub fn send(&self, method: &str, path: &str, key: &str, body: &str) -> (u16, String) {
         request(&self.address, method, path, key, body).unwrap()
     }
 
     /// Waits until a measurement is so.
-    fn until(&self, metric: &str, value: &str) {
+    pub fn until(&self, metric: &str, value: &str) {
         let began = Instant::now();
         let line = format!("{metric} {value}");
         while !self.send("GET", "/metrics", "", "").1.lines().any(|l| l == line) {
@@ -74,7 +81,7 @@ fn request(address: &str, method: &str, path: &str, key: &str, body: &str) -> st
     Ok((status, body.to_owned()))
 }
 
-fn key(world: &World, more: &[&str]) -> String {
+pub fn key(world: &World, more: &[&str]) -> String {
     let mut arguments = vec!["key", "create", "--data", "data"];
     arguments.extend(more);
     world.run(&arguments).fine().out.trim().to_owned()

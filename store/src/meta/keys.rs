@@ -1,4 +1,6 @@
-//! Keys that let senders write into a workspace, or readers read from it. Of each only a hash is kept.
+//! Keys that open a workspace to programs, each for some scopes. Of each only a hash is kept.
+
+use std::collections::BTreeSet;
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -11,24 +13,44 @@ use crate::store::Store;
 /// Keys of a directory.
 const KEYS_MAX: i64 = 10_000;
 
-/// What a key is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyKind {
-    /// To collect: it reads nothing, and may be public.
-    Write,
-    /// To read users.
+/// What a key is for. None of them has another one in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// To collect. A key for nothing else reads nothing, and may be public.
+    Ingest,
+    /// To read segments, catalog, lists and users.
     Read,
+    /// To have conditions evaluated.
+    Run,
+    /// To take members out.
+    Export,
+    /// To change segments and lists.
+    Manage,
 }
 
-impl KeyKind {
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Scope; 5] = [Self::Ingest, Self::Read, Self::Run, Self::Export, Self::Manage];
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Write => "write",
+            Self::Ingest => "ingest",
             Self::Read => "read",
+            Self::Run => "run",
+            Self::Export => "export",
+            Self::Manage => "manage",
         }
     }
+
+    /// The scope of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.name() == name)
+    }
 }
+
+/// The scopes of a key.
+pub type Scopes = BTreeSet<Scope>;
 
 /// A key, without what opens anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,44 +60,48 @@ pub struct KeyInfo {
     /// The workspace that it opens.
     pub workspace: String,
     /// For what.
-    pub kind: KeyKind,
+    pub scopes: Scopes,
     /// What people call it.
     pub name: String,
     /// SHA-256 of the key.
     pub hash: [u8; 32],
     /// When it was made, microseconds.
     pub created_at: i64,
+    /// From when on it opens nothing, microseconds; `None`: it does not expire.
+    pub expires_at: Option<i64>,
 }
+
+/// Between the names of scopes.
+const BETWEEN: &str = " ";
 
 fn key(row: &SqliteRow) -> Result<KeyInfo> {
     let hash: Vec<u8> = row.get(4);
-    let kind = match row.get::<&str, _>(2) {
-        "write" => KeyKind::Write,
-        "read" => KeyKind::Read,
-        other => return Err(StoreError::corrupt_plain(format!("a key is for {other:?}"))),
-    };
+    let scope = |name: &str| Scope::named(name).ok_or_else(|| StoreError::corrupt_plain(format!("a key is for {name:?}")));
     Ok(KeyInfo {
         id: row.get(0),
         workspace: row.get(1),
-        kind,
+        scopes: row.get::<&str, _>(2).split(BETWEEN).filter(|name| !name.is_empty()).map(scope).collect::<Result<_>>()?,
         name: row.get(3),
         hash: hash.try_into().map_err(|_| StoreError::corrupt_plain("a key's hash does not have 32 bytes"))?,
         created_at: row.get(5),
+        expires_at: row.get(6),
     })
 }
 
 impl Meta {
     async fn insert_key(&self, key: &KeyInfo) -> Result<()> {
+        let scopes: Vec<&str> = key.scopes.iter().map(|s| s.name()).collect();
         let done = sqlx::query(
-            "INSERT INTO keys (id, workspace, kind, name, hash, created_at) SELECT ?, ?, ?, ?, ?, ?
-             WHERE (SELECT count(*) FROM keys) < ?",
+            "INSERT INTO keys (id, workspace, scopes, name, hash, created_at, expires_at) SELECT $1, $2, $3, $4, $5, $6, $7
+             WHERE (SELECT count(*) FROM keys) < $8",
         )
         .bind(&key.id)
         .bind(&key.workspace)
-        .bind(key.kind.name())
+        .bind(scopes.join(BETWEEN))
         .bind(&key.name)
         .bind(key.hash.as_slice())
         .bind(key.created_at)
+        .bind(key.expires_at)
         .bind(KEYS_MAX)
         .execute(&self.pool)
         .await
@@ -86,8 +112,8 @@ impl Meta {
         Ok(())
     }
 
-    async fn keys(&self) -> Result<Vec<KeyInfo>> {
-        let rows = sqlx::query("SELECT id, workspace, kind, name, hash, created_at FROM keys ORDER BY created_at, id")
+    pub(super) async fn keys(&self) -> Result<Vec<KeyInfo>> {
+        let rows = sqlx::query("SELECT id, workspace, scopes, name, hash, created_at, expires_at FROM keys ORDER BY created_at, id")
             .fetch_all(&self.pool)
             .await
             .attempt("read the keys")?;
@@ -95,7 +121,7 @@ impl Meta {
     }
 
     async fn delete_key(&self, id: &str) -> Result<bool> {
-        let done = sqlx::query("DELETE FROM keys WHERE id = ?").bind(id).execute(&self.pool).await.attempt("revoke a key")?;
+        let done = sqlx::query("DELETE FROM keys WHERE id = $1").bind(id).execute(&self.pool).await.attempt("revoke a key")?;
         Ok(done.rows_affected() > 0)
     }
 }
@@ -106,12 +132,12 @@ impl Store {
     /// # Errors
     ///
     /// `NotFound` for a workspace that is not there, `Invalid` if there are too many keys.
-    pub async fn add_key(&self, workspace: &str, kind: KeyKind, name: &str, hash: [u8; 32]) -> Result<KeyInfo> {
+    pub async fn add_key(&self, workspace: &str, scopes: Scopes, name: &str, hash: [u8; 32], expires_at: Option<i64>) -> Result<KeyInfo> {
         if !self.shared.meta.has_workspace(workspace).await? {
             return Err(StoreError::NotFound(format!("there is no workspace \"{workspace}\"")));
         }
         let id = Uuid::new_v4().simple().to_string().chars().take(12).collect();
-        let key = KeyInfo { id, workspace: workspace.to_owned(), kind, name: name.to_owned(), hash, created_at: now_us() };
+        let key = KeyInfo { id, workspace: workspace.to_owned(), scopes, name: name.to_owned(), hash, created_at: now_us(), expires_at };
         self.shared.meta.insert_key(&key).await?;
         Ok(key)
     }

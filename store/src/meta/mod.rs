@@ -1,5 +1,5 @@
 //! Metadata in SQLite: workspaces and their state rows, segments, lists, the ledger of imports, garbage, uploads
-//! under way, keys, the quarantine.
+//! under way, keys, the quarantine, answers that are given again.
 //!
 //! In and out: the rows below. Invariants: a state row changes by [`Meta::switch`] alone, in one transaction with the
 //! ledger and the garbage it makes; [`Meta::read`] sees everything as of one moment.
@@ -8,9 +8,12 @@
 
 mod documents;
 mod garbage;
+mod idempotency;
 mod keys;
+mod migrations;
 mod prepared;
 pub(crate) mod quarantine;
+mod segments;
 mod settings;
 mod state;
 mod uploads;
@@ -23,11 +26,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use crate::error::{Attempt, Result, StoreError};
 use crate::lock::Lock;
 
-pub use documents::SegmentInfo;
 pub(crate) use garbage::{Garbage, remove};
-pub use keys::{KeyInfo, KeyKind};
+pub use idempotency::{Answered, Token};
+pub use keys::{KeyInfo, Scope, Scopes};
 pub(crate) use prepared::Prepared;
 pub use quarantine::{Quarantine, QuarantinedRow, Unusable};
+pub use segments::{SegmentDraft, SegmentInfo, SegmentVersion, VERSIONS_MAX};
 pub(crate) use settings::LakeIdentity;
 pub use state::ImportInfo;
 pub(crate) use state::{EventsState, ImportEntry, ProfilesState, PublishedProfiles, Reading, State};
@@ -36,36 +40,6 @@ pub(crate) use state::{EventsState, ImportEntry, ProfilesState, PublishedProfile
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections of one process to the metadata.
 const CONNECTIONS_MAX: u32 = 4;
-
-const TABLES: [&str; 12] = [
-    "CREATE TABLE IF NOT EXISTS workspaces (
-        name TEXT PRIMARY KEY, version INTEGER NOT NULL, catalog TEXT NOT NULL, events TEXT NOT NULL, profiles TEXT NOT NULL,
-        next_list INTEGER NOT NULL DEFAULT 1, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT",
-    "CREATE TABLE IF NOT EXISTS segments (
-        workspace TEXT NOT NULL, key TEXT NOT NULL, condition TEXT NOT NULL, version INTEGER NOT NULL,
-        created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, PRIMARY KEY (workspace, key)) STRICT",
-    "CREATE TABLE IF NOT EXISTS lists (
-        workspace TEXT NOT NULL, key TEXT NOT NULL, info TEXT NOT NULL, PRIMARY KEY (workspace, key)) STRICT",
-    "CREATE TABLE IF NOT EXISTS imports (
-        workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, record TEXT NOT NULL, at INTEGER NOT NULL,
-        PRIMARY KEY (workspace, id)) STRICT",
-    "CREATE TABLE IF NOT EXISTS garbage (
-        workspace TEXT NOT NULL, path TEXT NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL,
-        PRIMARY KEY (workspace, path)) STRICT",
-    "CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
-    "CREATE TABLE IF NOT EXISTS uploads (
-        workspace TEXT NOT NULL, import TEXT NOT NULL, uri TEXT NOT NULL, PRIMARY KEY (workspace, uri)) STRICT",
-    "CREATE TABLE IF NOT EXISTS prepared (
-        workspace TEXT PRIMARY KEY, import TEXT NOT NULL, version INTEGER NOT NULL, catalog TEXT NOT NULL, rest TEXT NOT NULL) STRICT",
-    "CREATE TABLE IF NOT EXISTS keys (
-        id TEXT PRIMARY KEY, workspace TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, hash BLOB NOT NULL UNIQUE,
-        created_at INTEGER NOT NULL) STRICT",
-    "CREATE TABLE IF NOT EXISTS quarantine (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, bytes INTEGER NOT NULL, received_at INTEGER NOT NULL,
-        reason TEXT NOT NULL, pointer TEXT NOT NULL, message TEXT NOT NULL, replay INTEGER NOT NULL DEFAULT 0, entry BLOB NOT NULL) STRICT",
-    "CREATE INDEX IF NOT EXISTS quarantine_by_workspace ON quarantine (workspace, id, bytes, replay)",
-    "CREATE TABLE IF NOT EXISTS quarantine_dropped (workspace TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT",
-];
 
 /// The metadata of a data directory.
 #[derive(Debug, Clone)]
@@ -82,17 +56,13 @@ impl Meta {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
-        let _making = if create { Some(Lock::take_making(path).await?) } else { None };
+        let making = if create { Some(Lock::take_making(path).await?) } else { None };
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .connect_with(options)
             .await
             .attempt(&format!("open {}", path.display()))?;
-        if create {
-            for table in TABLES {
-                sqlx::query(table).execute(&pool).await.attempt("make the metadata tables")?;
-            }
-        }
+        migrations::run(&pool, path, making).await?;
         Ok(Self { pool })
     }
 }

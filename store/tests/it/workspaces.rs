@@ -3,7 +3,7 @@
 use crate::common::*;
 use segment_core::catalog::{Origin, Scope};
 use segment_core::types::Type;
-use store::{Store, StoreError};
+use store::{SegmentDraft, Store, StoreError};
 
 #[tokio::test]
 async fn a_workspace_is_made_once_and_found_again() {
@@ -33,16 +33,32 @@ async fn a_directory_that_is_not_there_says_how_it_is_made() {
 #[tokio::test]
 async fn segments_are_versioned() {
     let (_dir, _store, workspace) = workspace().await;
-    assert_eq!(workspace.save_segment("b", "{\"everyone\":true}").await.unwrap().version, 1);
-    workspace.save_segment("a", "{}").await.unwrap();
-    let second = workspace.save_segment("b", "{ \"any\": [] }").await.unwrap();
-    assert_eq!((second.version, second.condition.as_str()), (2, "{ \"any\": [] }"));
+    let draft = |condition: &str| SegmentDraft { condition: condition.to_owned(), tags: vec!["t".to_owned()], ..SegmentDraft::default() };
+    let first = workspace.save_segment("b", draft("{\"everyone\":true}")).await.unwrap();
+    assert_eq!(first.version, 1);
+    workspace.save_segment("a", SegmentDraft { tags: Vec::new(), ..draft("{}") }).await.unwrap();
+    let second = workspace.save_segment("b", draft("{ \"any\": [] }")).await.unwrap();
+    assert_eq!((second.version, second.saved.condition.as_str(), second.created_at), (2, "{ \"any\": [] }", first.created_at));
+    assert!(second.updated_at > first.updated_at);
+    let versions = workspace.segment_versions("b", u64::MAX, 10).await.unwrap();
+    assert_eq!(versions.iter().map(|v| (v.version, &v.saved)).collect::<Vec<_>>(), [(2, &second.saved), (1, &first.saved)]);
     assert_eq!(workspace.segment("b").await.unwrap().unwrap(), second);
     assert_eq!(workspace.segments().await.unwrap().iter().map(|s| s.key.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(workspace.pin().await.unwrap().segments["b"], "{ \"any\": [] }");
+    let keys = async |after: &str, archived, tag| {
+        workspace.segments_after(after, archived, tag, 10).await.unwrap().into_iter().map(|s| s.key).collect::<Vec<_>>()
+    };
+    assert_eq!((keys("", None, None).await.len(), keys("a", None, None).await), (2, vec!["b".to_owned()]));
+    assert_eq!(keys("", None, Some("t")).await, ["b"]);
+    let archived = workspace.archive_segment("a", true).await.unwrap().unwrap();
+    assert_eq!(workspace.archive_segment("a", true).await.unwrap().unwrap(), archived);
+    assert_eq!((keys("", Some(true), None).await, keys("", Some(false), None).await), (vec!["a".to_owned()], vec!["b".to_owned()]));
+    assert_eq!(workspace.archive_segment("a", false).await.unwrap().unwrap().archived_at, None);
+    assert_eq!(workspace.archive_segment("c", false).await.unwrap(), None);
     assert!(workspace.delete_segment("b").await.unwrap());
+    assert_eq!(workspace.segment_versions("b", u64::MAX, 10).await.unwrap(), []);
     assert!(!workspace.delete_segment("b").await.unwrap());
-    assert!(matches!(workspace.save_segment("a b", "{}").await, Err(StoreError::Invalid(_))));
+    assert!(matches!(workspace.save_segment("a b", draft("{}")).await, Err(StoreError::Invalid(_))));
 }
 
 #[tokio::test]
