@@ -152,7 +152,7 @@ fn of_one_instant_the_later_call_counts() {
 #[test]
 fn the_keys_written_last_are_kept_in_any_order() {
     let write = |n: usize| {
-        let value = (n % 5 != 0).then_some(Value::Integer(n as i64));
+        let value = (!n.is_multiple_of(5)).then_some(Value::Integer(n as i64));
         // Some keys are written again, and some at the same instant as others.
         (n as i64 / 2 * 10, AttributeWrite::Entries(BTreeMap::from([(format!("{:05}", n % (MAP_KEYS_MAX + 500)), value)])))
     };
