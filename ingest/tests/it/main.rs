@@ -1,5 +1,5 @@
 //! Imports into real workspaces, in temporary folders.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a panic is how a test fails")]
 
 mod again;
 mod bounded;
