@@ -11,7 +11,7 @@ use crate::world::World;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a request about a user may take.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 struct Server {
     child: Child,
