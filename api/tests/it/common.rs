@@ -68,8 +68,15 @@ impl World {
 
     /// The binary, in the folder, without standard input.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
-        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = self.program(env!("CARGO_BIN_EXE_muster"));
+        command.args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// A program, in the folder.
+    pub fn program(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Without the engines that a shell may have settings of.
         for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("MUSTER_")) {
             command.env_remove(name);

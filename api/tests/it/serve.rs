@@ -34,7 +34,9 @@ impl Server {
         let mut child = world.start(&arguments);
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?} {:?}", child.wait())).to_owned();
+        let Some(address) = line.trim().strip_prefix("listening on ").map(str::to_owned) else {
+            panic!("{line:?} {:?}", child.wait_with_output())
+        };
         Self { child, address }
     }
 

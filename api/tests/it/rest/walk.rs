@@ -62,15 +62,7 @@ fn the_walk_goes_as_it_is_told() {
     world.file("walk.sh", script);
     let muster = std::path::Path::new(env!("CARGO_BIN_EXE_muster")).parent().unwrap();
     let path = format!("{}:{}", muster.display(), std::env::var("PATH").unwrap());
-    let mut shell = std::process::Command::new("bash")
-        .arg("walk.sh")
-        .current_dir(world.path(""))
-        .env("PATH", path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut shell = world.program("bash").arg("walk.sh").env("PATH", path).stdin(Stdio::piped()).spawn().unwrap();
     while !world.path("ready").exists() {
         assert!(shell.try_wait().unwrap().is_none(), "{:?}", shell.wait_with_output());
         std::thread::sleep(std::time::Duration::from_millis(20));
