@@ -1,7 +1,6 @@
 //! Lists of user ids: what the command line and REST do with them.
 
 use ingest::{ListFile, ListReport};
-use segment_core::condition::Condition;
 use segment_core::time::format_instant;
 use serde::Serialize;
 use store::{ListInfo, Workspace};
@@ -9,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::commands::import::failure;
 use crate::failure::Failure;
+use crate::segments;
 
 /// A list as it is shown.
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,9 +64,7 @@ pub(crate) async fn replace(workspace: &Workspace, key: &str, list: ListFile) ->
 /// Deletes a list that no segment refers to.
 pub(crate) async fn delete(workspace: &Workspace, key: &str) -> Result<(), Failure> {
     let _held = workspace.hold_references().await?;
-    let segments = workspace.segments().await?;
-    let refers = |s: &&store::SegmentInfo| Condition::parse(&s.saved.condition).condition.lists().contains(&key);
-    let by: Vec<String> = segments.iter().filter(refers).map(|s| s.key.clone()).collect();
+    let by = segments::referring(workspace, |condition| condition.lists().contains(&key)).await?;
     if !by.is_empty() {
         return Err(Failure::Used { what: format!("list \"{key}\""), by });
     }

@@ -37,8 +37,13 @@ pub(crate) async fn read(workspace: &Workspace, key: &str) -> Result<SegmentInfo
 
 /// The keys of the saved segments that refer to a segment.
 pub(crate) async fn dependents(workspace: &Workspace, key: &str) -> Result<Vec<String>, Failure> {
+    referring(workspace, |condition| condition.segments().contains(&key)).await
+}
+
+/// The keys of the saved segments whose conditions refer to something.
+pub(crate) async fn referring(workspace: &Workspace, refers: impl Fn(&Condition) -> bool) -> Result<Vec<String>, Failure> {
     let segments = workspace.segments().await?;
-    let refers = |s: &&SegmentInfo| Condition::parse(&s.saved.condition).condition.segments().contains(&key);
+    let refers = |s: &&SegmentInfo| refers(&Condition::parse(&s.saved.condition).condition);
     Ok(segments.iter().filter(refers).map(|s| s.key.clone()).collect())
 }
 

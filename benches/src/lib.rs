@@ -11,6 +11,8 @@ pub mod random;
 pub mod report;
 pub mod users;
 
+pub use store::chain;
+
 /// The result of everything in this crate: what went wrong is only ever shown.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -23,15 +25,4 @@ pub struct Size {
     pub events: u64,
     /// Another seed, other data.
     pub seed: u64,
-}
-
-/// An error with its causes.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

@@ -32,6 +32,7 @@ use store::Pinned;
 pub use cases::Case;
 pub use hostile::{hostile, hostile_of};
 pub use isolation::isolation;
+pub use store::chain;
 pub use world::World;
 
 use crate::backend::{Backend, Query, RunOptions};
@@ -250,18 +251,6 @@ fn same(ids: &[String], expected: &BTreeSet<String>) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// An error with its causes.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut out = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        out.push_str(": ");
-        out.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    out
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use scylla::errors::{DbError, ExecutionError, NewSessionError, PrepareError, RequestAttemptError};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, chain};
 
 /// What kind of failure it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,20 +90,6 @@ impl From<NewSessionError> for CassandraError {
         let denied = ["Authentication", "authentication", "credentials"].iter().any(|w| text.contains(w));
         Self::new(if denied { CassandraFault::Denied } else { CassandraFault::Unreachable }, text)
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut out = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !out.ends_with(&text) {
-            out.push_str(": ");
-            out.push_str(&text);
-        }
-        next = cause.source();
-    }
-    out
 }
 
 fn prepare_fault(error: &PrepareError) -> CassandraFault {
